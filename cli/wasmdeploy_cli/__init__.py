@@ -1,0 +1,1 @@
+"""The `wasmdeploy` command: write, run and deploy WebAssembly apps."""

@@ -1,0 +1,83 @@
+"""What the user sees: data on stdout, words on stderr, colours only on a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class Output:
+    """Prints results and progress for one command; `json_mode` turns both into JSON lines on stdout."""
+
+    def __init__(self, json_mode: bool = False, quiet: bool = False) -> None:
+        self.json_mode = json_mode
+        self.quiet = quiet
+        self._stderr: Console | None = None
+
+    @property
+    def words(self) -> Console:
+        """The rich console on stderr, made when first used."""
+        if self._stderr is None:
+            from rich.console import Console
+
+            self._stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+        return self._stderr
+
+    def data(self, value: Any) -> None:
+        """Print a result to stdout: text as it is, anything else as JSON."""
+        text = value if isinstance(value, str) else json.dumps(value, indent=None if self.json_mode else 2)
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """Say something that is no result."""
+        if not self.quiet and not self.json_mode:
+            self.words.print(text, markup=False)
+
+    def event(self, name: str, text: str, **details: Any) -> None:
+        """Report one step's progress: a line for people, an object on stdout with `--json`."""
+        if self.json_mode:
+            self.data({"event": name, "message": text, **details})
+        else:
+            self.note(text)
+
+    @contextmanager
+    def waiting(self, text: str) -> Iterator[None]:
+        """Show that something takes time: a spinner on a terminal, one line elsewhere."""
+        if self.quiet or self.json_mode:
+            yield
+        elif self.words.is_terminal:
+            with self.words.status(text):
+                yield
+        else:
+            self.note(f"{text} …")
+            yield
+
+    def table(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Print a table to stdout (use `data` for the `--json` form)."""
+        from rich.box import SIMPLE_HEAD
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(*head, box=SIMPLE_HEAD, pad_edge=False)
+        for row in rows:
+            table.add_row(*(Text(str(cell)) for cell in row))
+        stdout = Console(highlight=False)
+        stdout.print(table, soft_wrap=not stdout.is_terminal)
+
+    def error(self, message: str, hint: str = "") -> None:
+        """Print the one line that says what failed, and the next step below it."""
+        if self.json_mode:
+            self.data({"error": message, "hint": hint})
+        from rich.text import Text
+
+        self.words.print(Text.assemble(("error: ", "bold red"), message))
+        if hint:
+            self.words.print(Text.assemble(("hint: ", "bold"), hint))

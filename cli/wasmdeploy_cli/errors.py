@@ -1,0 +1,25 @@
+"""The error tree, shared with the driver: the CLI raises nothing of its own."""
+
+from wasmdeploy_driver.errors import (
+    ClusterError,
+    ConfigError,
+    DeployError,
+    GuestError,
+    GuestTrap,
+    ListenError,
+    SecretError,
+    StackError,
+    WasmdeployError,
+)
+
+__all__ = [
+    "ClusterError",
+    "ConfigError",
+    "DeployError",
+    "GuestError",
+    "GuestTrap",
+    "ListenError",
+    "SecretError",
+    "StackError",
+    "WasmdeployError",
+]

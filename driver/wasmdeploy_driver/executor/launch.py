@@ -1,0 +1,63 @@
+"""`Launch`: a task and where it runs, all that an executor needs but the secrets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wasmdeploy_driver.errors import ConfigError
+from wasmdeploy_driver.schema import decode, encode
+from wasmdeploy_driver.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class VaultServer:
+    """The Vault that secrets are read from; the token travels apart, over the control socket."""
+
+    address: str
+    namespace: str = ""
+    ca_cert: str = ""
+    mount: str = "secret"
+
+
+@dataclass(frozen=True, slots=True)
+class Cgroup:
+    """The cgroup to join before any thread starts; `path` is as Nomad gives it, limits 0 mean none."""
+
+    path: str
+    memory_bytes: int = 0
+    cpu_shares: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A task and its place: directories, address, log files, cache, cgroup and network namespace."""
+
+    id: str
+    task: Task
+    root: Path  # guests and directories are looked up below it
+    cache: Path  # compiled guests
+    stdout: Path  # FIFO or file that takes the guest's standard output
+    stderr: Path
+    allow_paths: tuple[str, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 0
+    vault: VaultServer | None = None
+    cgroup: Cgroup | None = None
+    netns: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)  # NOMAD_* and other plain facts for commands
+
+    def to_json(self) -> str:
+        """One JSON object; no secret is ever part of it."""
+        return json.dumps(encode(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Launch:
+        """Read what `to_json` wrote; raises ConfigError."""
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise ConfigError(f"launch: not JSON: {error}") from error
+        return decode(cls, data, "launch")

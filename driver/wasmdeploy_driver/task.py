@@ -1,0 +1,86 @@
+"""`Task`: what a job says about its guests; the contract between jobspec, plugin, executor and `up`.
+
+Declared once, here. The driver's HCL spec, the jobspec's `config` block and the executor's input are all derived
+from these classes by `schema`. A field's metadata: `label` marks a block's label, `doc` is its reference line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+def _doc(doc: str, **metadata: Any) -> dict[str, Any]:
+    return {"doc": doc, **metadata}
+
+
+@dataclass(frozen=True, slots=True)
+class Dir:
+    """A directory of the task that the guest may open."""
+
+    host: str = field(metadata=_doc("path below the task directory"))
+    guest: str = field(metadata=_doc("where the guest sees it"))
+    readonly: bool = field(default=False, metadata=_doc("refuse writes"))
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one guest instance may use."""
+
+    memory_mb: int = field(default=256, metadata=_doc("linear memory in MiB"))
+    timeout: str = field(default="30s", metadata=_doc("wall time of one request; `0` for none"))
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """An application variable: a plain value, or a secret that the executor reads from Vault."""
+
+    name: str = field(metadata=_doc("the name", label=True))
+    value: str | None = field(default=None, metadata=_doc("the value of a plain variable"))
+    secret: bool = field(default=False, metadata=_doc("read it from Vault"))
+    vault: str = field(default="", metadata=_doc("`path#field` in Vault's KV v2, with the mount first"))
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One guest of an app that answers HTTP."""
+
+    name: str = field(metadata=_doc("the name", label=True))
+    source: str = field(metadata=_doc("the wasm file, below the task directory or in `allow_paths`"))
+    digest: str = field(default="", metadata=_doc("`sha256:…` that the file must have"))
+    route: tuple[str, ...] = field(default=(), metadata=_doc("routes; `/api/...` also takes what lies below"))
+    args: tuple[str, ...] = field(default=(), metadata=_doc("arguments (WAGI modules)"))
+    environment: Mapping[str, str] = field(default_factory=dict, metadata=_doc("environment; `{{ variable }}` is replaced"))
+    variables: Mapping[str, str] = field(default_factory=dict, metadata=_doc("the component's variables; `{{ variable }}` is replaced"))
+    allowed_outbound_hosts: tuple[str, ...] = field(default=(), metadata=_doc("`scheme://host:port` it may call"))
+    dir: tuple[Dir, ...] = field(default=(), metadata=_doc("directories it may open"))
+
+
+@dataclass(frozen=True, slots=True)
+class Http:
+    """Where the app listens."""
+
+    port: str = field(default="http", metadata=_doc("label of the Nomad port"))
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Either one command (`module`), or an app of HTTP components (`component` and `http`)."""
+
+    app: str = field(default="", metadata=_doc("application name; Vault path and logs use it"))
+    namespace: str = field(default="default", metadata=_doc("Nomad namespace, the first part of the Vault path"))
+    module: str = field(default="", metadata=_doc("the wasm file of a command"))
+    digest: str = field(default="", metadata=_doc("`sha256:…` that `module` must have"))
+    args: tuple[str, ...] = field(default=(), metadata=_doc("the command's arguments"))
+    env: Mapping[str, str] = field(default_factory=dict, metadata=_doc("the command's environment; `{{ variable }}` is replaced"))
+    dir: tuple[Dir, ...] = field(default=(), metadata=_doc("directories the command may open"))
+    http: Http | None = field(default=None, metadata=_doc("where an app listens"))
+    component: tuple[Component, ...] = field(default=(), metadata=_doc("the guests of an app"))
+    variable: tuple[Variable, ...] = field(default=(), metadata=_doc("application variables"))
+    limits: Limits = field(default_factory=Limits, metadata=_doc("what one guest instance may use"))
+
+    @property
+    def secrets(self) -> tuple[Variable, ...]:
+        """The variables that come from Vault."""
+        return tuple(variable for variable in self.variable if variable.secret)
