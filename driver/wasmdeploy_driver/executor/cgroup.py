@@ -1,0 +1,59 @@
+"""Joining the task's cgroup and setting its limits, on cgroup v1 and v2.
+
+Nomad makes the groups; a driver that runs its own processes fills in the limits. On v1 Nomad's path names the cpuset
+group and the others have the same name under `nomad` in each controller.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from wasmdeploy_driver.errors import ExecutorError
+from wasmdeploy_driver.executor.launch import Cgroup
+
+_V1_CONTROLLERS = ("freezer", "cpu", "memory")
+
+
+def join(cgroup: Cgroup) -> None:
+    """Move this process into its groups, limits first; raises ExecutorError."""
+    path = Path(cgroup.path)
+    try:
+        if (path / "cgroup.controllers").exists():
+            _join_v2(path, cgroup)
+        else:
+            _join_v1(path, cgroup)
+    except OSError as error:
+        raise ExecutorError(f"cgroup {error.filename or path}: {error.strerror}") from error
+
+
+def _join_v2(path: Path, cgroup: Cgroup) -> None:
+    if cgroup.memory_bytes:
+        _write(path / "memory.max", str(cgroup.memory_bytes))
+    if cgroup.cpu_shares:
+        # The kernel's weights 1…10000 stand for the shares 2…262144.
+        weight = 1 + (max(2, min(cgroup.cpu_shares, 262144)) - 2) * 9999 // 262142
+        _write(path / "cpu.weight", str(weight))
+    _write(path / "cgroup.procs", str(os.getpid()))
+
+
+def _join_v1(path: Path, cgroup: Cgroup) -> None:
+    # /sys/fs/cgroup/cpuset/nomad/share/<alloc>.<task>: controller, then Nomad's parent, then the task's own name.
+    root = next((parent for parent in path.parents if parent.name == "cpuset"), None)
+    if path.is_dir():
+        _write(path / "cgroup.procs", str(os.getpid()))
+    if root is None:
+        return
+    for controller in _V1_CONTROLLERS:
+        group = root.parent / controller / "nomad" / path.name
+        if not group.is_dir():
+            continue
+        if controller == "memory" and cgroup.memory_bytes:
+            _write(group / "memory.limit_in_bytes", str(cgroup.memory_bytes))
+        if controller == "cpu" and cgroup.cpu_shares:
+            _write(group / "cpu.shares", str(max(2, cgroup.cpu_shares)))
+        _write(group / "cgroup.procs", str(os.getpid()))
+
+
+def _write(file: Path, text: str) -> None:
+    file.write_text(text)

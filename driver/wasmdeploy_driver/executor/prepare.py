@@ -1,0 +1,154 @@
+"""From a `Launch` to guests that can run: read, check, compile, fill in variables, link."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from wasmdeploy_driver.duration import seconds
+from wasmdeploy_driver.errors import ConfigError, GuestError
+from wasmdeploy_driver.executor.files import open_beneath, read_guest
+from wasmdeploy_driver.executor.launch import Launch
+from wasmdeploy_driver.guest.binary import Binary, inspect, require_app, require_start
+from wasmdeploy_driver.http.message import Request, Response
+from wasmdeploy_driver.http.router import Route, Router
+from wasmdeploy_driver.task import Component, Dir, Limits
+from wasmdeploy_driver.variables import Values
+
+if TYPE_CHECKING:
+    from wasmdeploy_driver.guest.cache import Form
+    from wasmdeploy_driver.guest.sandbox import Bounds, Preopen
+
+Notify = Callable[[str, str], None]
+
+
+class HttpGuest(Protocol):
+    """A guest that answers requests; called from several threads."""
+
+    def handle(self, request: Request, route: str) -> Response:
+        """Answer one request; raises GuestTrap or GuestTimeout."""
+        ...
+
+
+class Command(Protocol):
+    """A guest that runs once."""
+
+    def run(self) -> int:
+        """Run to the end and give the exit code; raises GuestTrap or GuestTimeout."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A guest's compiled code and what the file is."""
+
+    name: str
+    path: Path
+    binary: Binary
+
+
+def compile_all(launch: Launch, notify: Notify) -> dict[str, Compiled]:
+    """Read, check and compile every guest of the task, by component name ("" for a command).
+
+    Runs before the executor joins its cgroup: a compile may need more memory than the app. Raises ConfigError,
+    GuestError, ExecutorError.
+    """
+    task = launch.task
+    if task.module:
+        return {"": _compile(launch, "", task.module, task.digest, notify)}
+    return {each.name: _compile(launch, each.name, each.source, each.digest, notify) for each in task.component}
+
+
+def _compile(launch: Launch, name: str, source: str, digest: str, notify: Notify) -> Compiled:
+    from wasmdeploy_driver.guest.cache import Cache
+
+    shown = f"component {name!r} ({source})" if name else source
+    guest = read_guest(launch.root, launch.allow_paths, source)
+    actual = "sha256:" + hashlib.sha256(guest).hexdigest()
+    if digest and digest != actual:
+        raise GuestError(f"{shown} has the digest {actual}, but the job pins {digest}")
+    binary = inspect(guest, shown)
+    form: Form
+    if name:
+        require_app(binary, shown)
+        form = "http" if binary.component else "module"
+    else:
+        require_start(binary, shown)
+        form = "command" if binary.component else "module"
+    path = Cache(launch.cache).compiled(guest, actual, form, shown, notify)
+    return Compiled(shown, path, binary)
+
+
+def load_app(launch: Launch, compiled: Mapping[str, Compiled], values: Values) -> Router[HttpGuest]:
+    """Load every component and give the router to them; raises ConfigError, GuestError."""
+    from wasmdeploy_driver.guest.engine import Engine
+
+    engine = Engine()
+    routes = []
+    for component in launch.task.component:
+        guest = _load_http(launch, component, compiled[component.name], values, engine)
+        routes += [Route(pattern, guest) for pattern in component.route]
+    return Router(routes)
+
+
+def _load_http(launch: Launch, component: Component, compiled: Compiled, values: Values, engine: object) -> HttpGuest:
+    from wasmdeploy_driver.guest.component import HttpComponent, LoadedComponent
+    from wasmdeploy_driver.guest.engine import Engine
+    from wasmdeploy_driver.guest.module import CgiModule, LoadedModule
+
+    assert isinstance(engine, Engine)
+    where = f"component.{component.name}"
+    environment = values.fill_all(component.environment, f"{where}.environment")
+    preopens = open_dirs(launch.root, component.dir)
+    bounds = bounds_of(launch.task.limits)
+    if compiled.binary.component:
+        variables = values.fill_all(component.variables, f"{where}.variables")
+        loaded = LoadedComponent(engine, compiled.path, variables, compiled.name)
+        return HttpComponent(loaded, environment, preopens, component.allowed_outbound_hosts, bounds)
+    return CgiModule(LoadedModule(engine, compiled.path, compiled.name), environment, component.args, preopens, bounds)
+
+
+def load_command(launch: Launch, compiled: Compiled, values: Values) -> Command:
+    """Load the task's command; raises ConfigError, GuestError."""
+    from wasmdeploy_driver.guest.component import CommandComponent, LoadedComponent
+    from wasmdeploy_driver.guest.engine import Engine
+    from wasmdeploy_driver.guest.module import CommandModule, LoadedModule
+
+    task = launch.task
+    engine = Engine()
+    environment = {**launch.environment, **values.fill_all(task.env, "env")}
+    preopens = open_dirs(launch.root, task.dir)
+    bounds = bounds_of(task.limits)
+    args = (Path(task.module).name, *(values.fill(arg, "args") for arg in task.args))
+    if compiled.binary.component:
+        variables = {name: secret.reveal() for name, secret in values.by_name.items()}
+        loaded = LoadedComponent(engine, compiled.path, variables, compiled.name)
+        return CommandComponent(loaded, environment, args, preopens, bounds)
+    return CommandModule(LoadedModule(engine, compiled.path, compiled.name), environment, args, preopens, bounds)
+
+
+def bounds_of(limits: Limits) -> Bounds:
+    """The limits in bytes and seconds; raises ConfigError."""
+    from wasmdeploy_driver.guest.sandbox import Bounds
+
+    if limits.memory_mb < 1:
+        raise ConfigError("limits.memory_mb must be at least 1")
+    return Bounds(limits.memory_mb << 20, seconds(limits.timeout, "limits.timeout"))
+
+
+def open_dirs(root: Path, dirs: tuple[Dir, ...]) -> tuple[Preopen, ...]:
+    """Open each directory now, so that what is under its name later does not matter; raises ConfigError."""
+    from wasmdeploy_driver.guest.sandbox import Preopen
+
+    preopens = []
+    for each in dirs:
+        try:
+            descriptor = open_beneath(root, each.host, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError as error:
+            raise ConfigError(f"dir {each.host!r}: {error.strerror}") from error
+        preopens.append(Preopen(f"/proc/self/fd/{descriptor}", each.guest, each.readonly))
+    return tuple(preopens)

@@ -1,0 +1,95 @@
+"""The compile cache: compiled guests by content digest and engine, one compile at a time for each.
+
+An entry is only trusted when this user owns it and nobody else can write it, since wasmtime runs what it maps.
+A compile happens in a process of its own: it may use threads and a gigabyte, which the app's process and its cgroup
+must never pay for, and a crash in it takes nothing else along.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wasmdeploy_driver.errors import ExecutorError, GuestError, from_kind
+from wasmdeploy_driver.guest.engine import fingerprint
+
+Form = Literal["http", "command", "module"]
+Notify = Callable[[str, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """Compiled guests below `directory`, which is made private to this user."""
+
+    directory: Path
+
+    def compiled(self, guest: bytes, digest: str, form: Form, name: str, notify: Notify) -> Path:
+        """The compiled file of a guest, made first where it is missing; raises GuestError, ExecutorError.
+
+        `notify` gets ("compiling" | "compiled" | "cached", text) as it goes.
+        """
+        self._prepare()
+        entry = self.directory / f"{digest.removeprefix('sha256:')}-{form}-{fingerprint()[:16]}.cwasm"
+        if _trusted(entry):
+            notify("cached", f"{name}: compiled code is in the cache")
+            return entry
+        with self._locked(entry):
+            if not _trusted(entry):  # another process may have finished it while we waited
+                notify("compiling", f"{name}: compiling {len(guest) / 1e6:.1f} MB")
+                seconds = _compile(guest, form, entry, name)
+                notify("compiled", f"{name}: compiled in {seconds:.1f} s")
+        return entry
+
+    def _prepare(self) -> None:
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            status = self.directory.stat()
+        except OSError as error:
+            raise ExecutorError(f"compile cache {self.directory}: {error.strerror}") from error
+        if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+            raise ExecutorError(
+                f"compile cache {self.directory} can be written by other users",
+                f"use another directory, or: chown {os.geteuid()} {self.directory}; chmod 700 {self.directory}",
+            )
+
+    @contextmanager
+    def _locked(self, entry: Path) -> Iterator[None]:
+        # The lock file stays: removing it would let two processes hold "the" lock on different files.
+        descriptor = os.open(entry.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _trusted(entry: Path) -> bool:
+    try:
+        status = entry.lstat()
+    except FileNotFoundError:
+        return False
+    if status.st_uid == os.geteuid() and not status.st_mode & 0o022 and (status.st_mode & 0o170000) == 0o100000:
+        return True
+    entry.unlink()
+    return False
+
+
+def _compile(guest: bytes, form: Form, entry: Path, name: str) -> float:
+    command = [sys.executable, "-I", "-m", "wasmdeploy_driver.guest.compile", form, str(entry)]
+    done = subprocess.run(command, input=guest, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    try:
+        answer = json.loads(done.stdout.splitlines()[-1])
+    except (ValueError, IndexError):
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no output"]
+        raise GuestError(f"{name}: the compiler ended with status {done.returncode}: {last[0]}") from None
+    if "error" in answer:
+        raise from_kind(answer["kind"], f"{name}: {answer['error']}", answer["hint"])
+    return float(answer["seconds"])

@@ -1,0 +1,67 @@
+"""Compiles one guest: the process that the cache starts (`python -m wasmdeploy_driver.guest.compile FORM ENTRY`).
+
+Reads the guest on stdin, writes ENTRY atomically and one line of JSON on stdout: {"seconds": 1.5}, or
+{"kind", "error", "hint"} and exit status 1.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import wasmtime
+
+from wasmdeploy_driver.errors import GuestError, WasmdeployError
+from wasmdeploy_driver.guest.compose import compose
+from wasmdeploy_driver.guest.engine import Engine
+from wasmdeploy_driver.guest.sandbox import first_line
+
+
+def compile_guest(guest: bytes, form: str) -> bytearray:
+    """The compiled code of a guest; an `http` component is composed with the adapter first."""
+    engine = Engine()
+    try:
+        if form == "module":
+            return wasmtime.Module(engine.raw, guest).serialize()
+        whole = compose(guest) if form == "http" else guest
+        return wasmtime.component.Component(engine.raw, whole).serialize()
+    except wasmtime.WasmtimeError as error:
+        raise GuestError(f"cannot be compiled: {first_line(error)}") from error
+
+
+def write(compiled: bytes | bytearray, entry: Path) -> None:
+    """Put the file in its place in one step, readable by its owner only."""
+    descriptor, temporary = tempfile.mkstemp(dir=entry.parent, prefix=".compiling-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(compiled)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(entry)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def main() -> int:
+    """Compile stdin into the entry named on the command line."""
+    form, entry = sys.argv[1], Path(sys.argv[2])
+    started = time.monotonic()
+    try:
+        write(compile_guest(sys.stdin.buffer.read(), form), entry)
+    except WasmdeployError as error:
+        answer: dict[str, object] = {"kind": error.kind, "error": error.message, "hint": error.hint}
+    except OSError as error:
+        answer = {"kind": "ExecutorError", "error": f"compile cache: {error.strerror}", "hint": "free space, or move the cache"}
+    else:
+        answer = {"seconds": time.monotonic() - started}
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return 1 if "error" in answer else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""Components: an HTTP guest, composed with the adapter, and a command."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import wasmtime
+from wasmtime.component import ExportIndex
+
+from wasmdeploy_driver.errors import GuestError, GuestTrap
+from wasmdeploy_driver.guest.capi import call_run
+from wasmdeploy_driver.guest.engine import Engine, component_from
+from wasmdeploy_driver.guest.host import link
+from wasmdeploy_driver.guest.sandbox import Bounds, Exit, Outputs, Preopen, first_line, new_store, new_wasi, translate
+from wasmdeploy_driver.http.frame import decode_response, encode_request, encode_rules
+from wasmdeploy_driver.http.message import Request, Response
+
+
+class LoadedComponent:
+    """A compiled component with its imports linked: every `run` is a fresh instance."""
+
+    def __init__(self, engine: Engine, compiled: Path, variables: Mapping[str, str], name: str) -> None:
+        self._engine = engine
+        try:
+            self._component = component_from(engine, compiled)
+            self._linker = link(engine, self._component, variables)
+        except wasmtime.WasmtimeError as error:
+            raise GuestError(f"{name} cannot be loaded: {first_line(error)}") from error
+        self._run = self._find_run(name)
+
+    def _find_run(self, name: str) -> ExportIndex:
+        for export in self._component.type.exports(self._engine.raw):
+            if export.startswith("wasi:cli/run@"):
+                inner = self._component.get_export_index("run", self._component.get_export_index(export))
+                if inner is not None:
+                    return inner
+        raise GuestError(f"{name} does not export wasi:cli/run")
+
+    def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds) -> bool:
+        """Instantiate and run once: True for success; raises Exit, GuestTrap or GuestTimeout."""
+        store = new_store(self._engine, bounds)
+        try:
+            store.set_wasi(wasi)
+            store.set_wasi_http()
+            with self._engine.ticking():
+                instance = self._linker.instantiate(store, self._component)
+                return call_run(store, instance, self._run)
+        except wasmtime.WasmtimeError as error:
+            raise translate(error, bounds) from error
+        finally:
+            store.close()
+
+
+class HttpComponent:
+    """Answers HTTP requests, each with a fresh instance; safe to call from several threads."""
+
+    def __init__(
+        self,
+        loaded: LoadedComponent,
+        environment: Mapping[str, str],
+        preopens: tuple[Preopen, ...],
+        allowed_hosts: tuple[str, ...],
+        bounds: Bounds,
+    ) -> None:
+        self._loaded = loaded
+        self._environment = environment
+        self._preopens = preopens
+        self._rules = encode_rules(allowed_hosts)
+        self._bounds = bounds
+        self._outputs = Outputs()
+
+    def handle(self, request: Request, route: str) -> Response:
+        """Run the guest for one request; raises GuestTrap or GuestTimeout."""
+        output = self._outputs.mine()
+        wasi = new_wasi(self._environment, (), self._preopens, encode_request(request, self._rules))
+        wasi.stdout_file = output.path
+        wasi.inherit_stderr()
+        try:
+            ok = self._loaded.run(wasi, self._bounds)
+        except Exit as exit_:
+            raise GuestTrap(f"the guest called exit({exit_.code}) while it answered") from None
+        data = output.take()
+        if not ok and not data:
+            raise GuestTrap("the guest set no response")
+        return decode_response(data, request.method == "HEAD")
+
+
+class CommandComponent:
+    """A wasi:cli/run component, run once with the process's own streams."""
+
+    def __init__(
+        self,
+        loaded: LoadedComponent,
+        environment: Mapping[str, str],
+        args: tuple[str, ...],
+        preopens: tuple[Preopen, ...],
+        bounds: Bounds,
+    ) -> None:
+        self._loaded = loaded
+        self._new_wasi = lambda: new_wasi(environment, args, preopens)
+        self._bounds = bounds
+
+    def run(self) -> int:
+        """The exit code; raises GuestTrap or GuestTimeout."""
+        wasi = self._new_wasi()
+        wasi.inherit_stdin()
+        wasi.inherit_stdout()
+        wasi.inherit_stderr()
+        try:
+            return 0 if self._loaded.run(wasi, self._bounds) else 1
+        except Exit as exit_:
+            return exit_.code

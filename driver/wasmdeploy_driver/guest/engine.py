@@ -1,0 +1,84 @@
+"""wasmtime's engine: one configuration for compiling and running, and the clock that interrupts guests."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+
+import wasmtime
+
+from wasmdeploy_driver.guest import adapter
+
+# Interrupts come at multiples of this; shorter costs wake-ups, longer makes time limits coarse.
+TICK_SECONDS = 0.02
+# Go's encoding/json overflows wasmtime's default of 512 KiB; wasmtime refuses more than 2 MiB.
+_WASM_STACK = 2 << 20
+# A thread that runs guests needs the wasm stack and room for the host's own frames.
+THREAD_STACK = 16 << 20
+_SETTINGS = f"epochs stack={_WASM_STACK} v1"
+
+
+def fingerprint() -> str:
+    """What compiled code depends on beside the guest: wasmtime, the settings and the adapter."""
+    parts = (metadata.version("wasmtime"), _SETTINGS, adapter.digest())
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+def _config() -> wasmtime.Config:
+    config = wasmtime.Config()
+    config.epoch_interruption = True
+    config.max_wasm_stack = _WASM_STACK
+    return config
+
+
+class Engine:
+    """One engine for a process; compiled code of one engine runs on any other with the same fingerprint."""
+
+    def __init__(self) -> None:
+        self.raw = wasmtime.Engine(_config())
+        self._active = 0
+        self._changed = threading.Condition()
+        self._ticker: threading.Thread | None = None
+
+    @contextmanager
+    def ticking(self) -> Iterator[None]:
+        """Keep the epoch clock going while a guest runs; it stands still when none does."""
+        with self._changed:
+            self._active += 1
+            if self._ticker is None:
+                self._ticker = threading.Thread(target=self._tick, name="epochs", daemon=True)
+                self._ticker.start()
+            elif self._active == 1:
+                self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._active -= 1
+
+    def _tick(self) -> None:
+        pause = threading.Event()
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._active > 0)
+            pause.wait(TICK_SECONDS)
+            self.raw.increment_epoch()
+
+
+def ticks(seconds: float) -> int:
+    """The epoch deadline of a time limit; 0 means none."""
+    return int(seconds / TICK_SECONDS) + 1 if seconds else 1 << 40
+
+
+def component_from(engine: Engine, compiled: Path) -> wasmtime.component.Component:
+    """Map a compiled component; the cache has made sure that only we could have written it."""
+    return wasmtime.component.Component.deserialize_file(engine.raw, str(compiled))
+
+
+def module_from(engine: Engine, compiled: Path) -> wasmtime.Module:
+    """Map a compiled core module."""
+    return wasmtime.Module.deserialize_file(engine.raw, str(compiled))

@@ -1,0 +1,56 @@
+"""Host functions that a component may import beside WASI: its variables, and stand-ins for what is not offered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import wasmtime
+from wasmtime.component import Component, Linker, LinkerInstance, ResourceType, Variant
+from wasmtime.component import _types as types
+
+from wasmdeploy_driver.guest.engine import Engine
+
+_NATIVE = ("wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:http/", "wasi:io/", "wasi:random/", "wasi:sockets/")
+_STORES = ("wasi:config/store@", "wasi:config/runtime@")
+
+
+def link(engine: Engine, component: Component, variables: Mapping[str, str]) -> Linker:
+    """A linker that offers all that `component` imports.
+
+    What no host function serves traps with its name when it is called: SDKs import more than an app uses.
+    """
+    linker = Linker(engine.raw)
+    linker.add_wasip2()
+    linker.add_wasi_http()
+    for name, extern in component.type.imports(engine.raw).items():
+        if name.startswith(_NATIVE) or not isinstance(extern, types.ComponentInstanceType):
+            continue
+        with linker.root() as root, root.add_instance(name) as instance:
+            offered = _offered(name, variables)
+            for item, item_type in extern.exports(engine.raw).items():
+                _define(instance, f"{name}#{item}", item, item_type, offered.get(item))
+    return linker
+
+
+def _define(instance: LinkerInstance, full: str, item: str, kind: Any, function: Callable[..., Any] | None) -> None:
+    if isinstance(kind, types.FuncType):
+        instance.add_func(item, function or _missing(full))
+    elif isinstance(kind, ResourceType):
+        instance.add_resource(item, ResourceType.host(0), lambda _store, _rep: None)
+
+
+def _missing(full: str) -> Callable[..., Any]:
+    def trap(*_: Any) -> Any:
+        raise wasmtime.WasmtimeError(f"{full} is not offered by this host")
+
+    return trap
+
+
+def _offered(name: str, variables: Mapping[str, str]) -> dict[str, Callable[..., Any]]:
+    if name.startswith(_STORES):
+        pairs = list(variables.items())
+        return {"get": lambda _store, key: variables.get(key), "get-all": lambda _store: pairs}
+    if name.startswith("fermyon:spin/variables@"):
+        return {"get": lambda _store, key: variables.get(key, Variant("undefined", key))}
+    return {}

@@ -1,0 +1,111 @@
+"""Core modules of WASI preview 1: a command, and a CGI program that answers HTTP (WAGI)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import wasmtime
+
+from wasmdeploy_driver.errors import GuestError, GuestTrap
+from wasmdeploy_driver.guest.engine import Engine, module_from
+from wasmdeploy_driver.guest.sandbox import Bounds, Exit, Outputs, Preopen, first_line, new_store, new_wasi, translate
+from wasmdeploy_driver.http.cgi import environment as cgi_environment
+from wasmdeploy_driver.http.cgi import parse_response
+from wasmdeploy_driver.http.message import Request, Response
+
+
+class LoadedModule:
+    """A compiled preview 1 module; every `run` is a fresh instance."""
+
+    def __init__(self, engine: Engine, compiled: Path, name: str) -> None:
+        self._engine = engine
+        try:
+            self._module = module_from(engine, compiled)
+            self._linker = wasmtime.Linker(engine.raw)
+            self._linker.define_wasi()
+            # A dry instantiation names a missing import now, not at the first request.
+            store = new_store(engine, Bounds(1 << 32, 0))
+            store.set_wasi(wasmtime.WasiConfig())
+            self._linker.instantiate(store, self._module)
+        except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
+            raise GuestError(f"{name} cannot be loaded: {first_line(error)}") from error
+
+    def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds) -> None:
+        """Instantiate and call `_start`; raises Exit, GuestTrap or GuestTimeout."""
+        store = new_store(self._engine, bounds)
+        try:
+            store.set_wasi(wasi)
+            with self._engine.ticking():
+                instance = self._linker.instantiate(store, self._module)
+                start = instance.exports(store)["_start"]
+                if not isinstance(start, wasmtime.Func):
+                    raise GuestTrap("_start is no function")
+                start(store)
+        except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
+            raise translate(error, bounds) from error
+        finally:
+            store.close()
+
+
+class CommandModule:
+    """A preview 1 program, run once with the process's own streams."""
+
+    def __init__(
+        self,
+        loaded: LoadedModule,
+        environment: Mapping[str, str],
+        args: tuple[str, ...],
+        preopens: tuple[Preopen, ...],
+        bounds: Bounds,
+    ) -> None:
+        self._loaded = loaded
+        self._new_wasi = lambda: new_wasi(environment, args, preopens)
+        self._bounds = bounds
+
+    def run(self) -> int:
+        """The exit code; raises GuestTrap or GuestTimeout."""
+        wasi = self._new_wasi()
+        wasi.inherit_stdin()
+        wasi.inherit_stdout()
+        wasi.inherit_stderr()
+        try:
+            self._loaded.run(wasi, self._bounds)
+        except Exit as exit_:
+            return exit_.code
+        return 0
+
+
+class CgiModule:
+    """A preview 1 program that answers each request in a fresh instance, through CGI."""
+
+    def __init__(
+        self,
+        loaded: LoadedModule,
+        environment: Mapping[str, str],
+        args: tuple[str, ...],
+        preopens: tuple[Preopen, ...],
+        bounds: Bounds,
+    ) -> None:
+        self._loaded = loaded
+        self._environment = environment
+        self._args = args
+        self._preopens = preopens
+        self._bounds = bounds
+        self._outputs = Outputs()
+
+    def handle(self, request: Request, route: str) -> Response:
+        """Run the guest for one request; raises GuestTrap or GuestTimeout."""
+        output = self._outputs.mine()
+        # The request's variables win: a manifest must not fake who asks for what.
+        environment = {**self._environment, **cgi_environment(request, route)}
+        args = (request.path.decode("latin-1"), *self._args)
+        wasi = new_wasi(environment, args, self._preopens, request.body)
+        wasi.stdout_file = output.path
+        wasi.inherit_stderr()
+        try:
+            self._loaded.run(wasi, self._bounds)
+        except Exit as exit_:
+            if exit_.code:
+                raise GuestTrap(f"the guest ended with exit code {exit_.code}") from None
+        return parse_response(output.take())

@@ -1,0 +1,96 @@
+"""The frames between host and component: requests go in on stdin, responses come out on stdout.
+
+A component composed with the adapter is a command. Its stdin starts with a request head, then carries the request
+body until its end; its stdout starts with a response head, then carries the response body until its end. A head is a
+u32 length and as many bytes. Integers are little-endian; `str` is a u32 length and as many bytes.
+
+    request head    u8 version (1), str method, str scheme, str authority, str target,
+                    u32 n, n × (str name, str value), u32 m, m × str allow-list rule
+    response head   u16 status, u32 n, n × (str name, str value)
+                    status 0: the guest failed, str reason follows instead
+
+The guest's environment stays the app's own: nothing of the request is passed through it.
+This module does no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from struct import Struct
+from struct import error as struct_error
+
+from wasmdeploy_driver.errors import GuestTrap
+from wasmdeploy_driver.http.message import Request, Response
+
+_U32 = Struct("<I")
+_VERSION = b"\x01"
+_NO_BODY = frozenset((204, 304))
+
+
+def encode_rules(rules: Iterable[str]) -> bytes:
+    """The allow-list part of a request head; the same for every request of a component."""
+    encoded = [rule.encode() for rule in rules]
+    return b"".join((_U32.pack(len(encoded)), *(part for rule in encoded for part in (_U32.pack(len(rule)), rule))))
+
+
+def encode_request(request: Request, rules: bytes) -> bytes:
+    """The request's head and body as the component's stdin; `rules` comes from `encode_rules`."""
+    pack = _U32.pack
+    parts: list[bytes] = [b"", _VERSION]
+    for item in (request.method.encode(), request.scheme.encode(), request.authority, request.target):
+        parts += (pack(len(item)), item)
+    parts.append(pack(len(request.headers)))
+    for name, value in request.headers:
+        parts += (pack(len(name)), name, pack(len(value)), value)
+    parts.append(rules)
+    parts[0] = pack(sum(map(len, parts)))
+    parts.append(request.body)
+    return b"".join(parts)
+
+
+def decode_response(data: bytes, head_only: bool = False) -> Response:
+    """The response in a component's stdout; raises GuestTrap where the guest failed or broke the frame.
+
+    `head_only` is for a HEAD request, whose declared length has no body to match.
+    """
+    try:
+        (size,) = _U32.unpack_from(data)
+        if not data or 4 + size > len(data):
+            raise GuestTrap("the guest ended inside its response head")
+        status = int.from_bytes(data[4:6], "little")
+        if status == 0:
+            raise GuestTrap(f"the guest failed: {_text(data, 6)[0].decode(errors='replace')}")
+        headers, at = _headers(data, 6)
+    except (struct_error, IndexError) as error:
+        raise GuestTrap("the guest set no response" if not data else "the guest's response head is broken") from error
+    if at != 4 + size:
+        raise GuestTrap("the guest's response head is broken")
+    body = memoryview(data)[at:]
+    _check_length(headers, len(body), head_only or status in _NO_BODY or status < 200)
+    return Response(status, tuple(headers), body)
+
+
+def _headers(data: bytes, at: int) -> tuple[list[tuple[bytes, bytes]], int]:
+    (count,) = _U32.unpack_from(data, at)
+    at += 4
+    headers = []
+    for _ in range(count):
+        name, at = _text(data, at)
+        value, at = _text(data, at)
+        headers.append((name, value))
+    return headers, at
+
+
+def _text(data: bytes, at: int) -> tuple[bytes, int]:
+    (size,) = _U32.unpack_from(data, at)
+    end = at + 4 + size
+    if end > len(data):
+        raise IndexError
+    return data[at + 4 : end], end
+
+
+def _check_length(headers: Iterable[tuple[bytes, bytes]], size: int, bodiless: bool) -> None:
+    declared = [value for name, value in headers if name.lower() == b"content-length"]
+    if declared and not bodiless and any(value != b"%d" % size for value in declared):
+        shown = declared[0].decode(errors="replace")
+        raise GuestTrap(f"the guest declared content-length {shown} and wrote {size} bytes")

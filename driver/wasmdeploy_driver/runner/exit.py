@@ -1,0 +1,80 @@
+"""How a task ended: from exit.json, or from what the kernel tells where the executor could not write it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wasmdeploy_driver.executor.control import EXIT, LOG
+
+
+@dataclass(frozen=True, slots=True)
+class ExitStatus:
+    """A task's end; `exit_code` is 128 + signal after a signal, `error` one line or empty."""
+
+    exit_code: int
+    signal: int = 0
+    oom_killed: bool = False
+    error: str = ""
+
+    @property
+    def successful(self) -> bool:
+        """Whether the task did what it should."""
+        return self.exit_code == 0 and self.signal == 0 and not self.error
+
+
+def read_exit(state: Path) -> ExitStatus | None:
+    """What the executor wrote last, None where it was killed before it could."""
+    try:
+        descriptor = os.open(state / EXIT, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor) as file:
+            data = json.load(file)
+        error = data.get("error") or ""
+        return ExitStatus(
+            exit_code=int(data.get("exit_code") or 0),
+            signal=int(data.get("signal") or 0),
+            oom_killed=bool(data.get("oom_killed")),
+            error=str(error.get("message", "") if isinstance(error, dict) else error),
+        )
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def exit_without_record(state: Path, wait_status: int | None, oom_killed: bool) -> ExitStatus:
+    """The end of an executor that left no exit.json; `wait_status` as from subprocess, None where not our child."""
+    if wait_status is not None and wait_status >= 0:
+        return ExitStatus(wait_status or 1, error=f"the executor ended on its own: {last_log_line(state)}")
+    number = -wait_status if wait_status is not None else signal.SIGKILL
+    return ExitStatus(128 + number, int(number), oom_killed)
+
+
+def last_log_line(state: Path) -> str:
+    """The last line of the executor's own stderr, for an error message."""
+    with contextlib.suppress(OSError):
+        text = (state / LOG).read_bytes()[-4096:].decode(errors="replace")
+        for line in reversed(text.splitlines()):
+            if line.strip():
+                return line.strip()
+    return "no word of why in its log"
+
+
+def ended_at(state: Path) -> float | None:
+    """When exit.json was written, in seconds since 1970."""
+    try:
+        return (state / EXIT).stat(follow_symlinks=False).st_mtime
+    except OSError:
+        return None
+
+
+def write_atomically(path: Path, data: Any) -> None:
+    """Write JSON so that a reader sees all of it or the file before."""
+    scratch = path.with_name(f".{path.name}.new")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(data, file)
+    scratch.replace(path)

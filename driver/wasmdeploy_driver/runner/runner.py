@@ -1,0 +1,146 @@
+"""All tasks of this node that run under the driver."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from wasmdeploy_driver.errors import ConfigError, ExecutorError
+from wasmdeploy_driver.executor.launch import Launch
+from wasmdeploy_driver.runner import client
+from wasmdeploy_driver.runner.cgroup import oom_kills
+from wasmdeploy_driver.runner.check import check
+from wasmdeploy_driver.runner.client import OnEvent
+from wasmdeploy_driver.runner.exit import last_log_line, read_exit
+from wasmdeploy_driver.runner.handle import Handle
+from wasmdeploy_driver.runner.process import Process
+from wasmdeploy_driver.runner.spawn import EXECUTOR, directory_of, discard, read_record, record, spawn
+from wasmdeploy_driver.runner.state import State
+from wasmdeploy_driver.secrets import Secret
+
+LISTEN_TIMEOUT = 60.0  # an interpreter's start on a node that starts a hundred tasks at once
+START_TIMEOUT = 600.0  # a large guest compiling on a busy node
+_POLL = 0.01
+
+
+class Runner:
+    """Starts tasks below `data_dir`, and keeps a handle of each until it is destroyed."""
+
+    def __init__(self, data_dir: Path, command: Sequence[str] = EXECUTOR) -> None:
+        self.data_dir = data_dir
+        self._command = command
+        self._handles: dict[str, Handle] = {}
+        self._starting: set[str] = set()
+
+    def find(self, task_id: str) -> Handle | None:
+        """The handle of a task that was started or recovered here."""
+        return self._handles.get(task_id)
+
+    async def start(self, launch: Launch, token: Secret | None, on_event: OnEvent) -> Handle:
+        """Start a task and return once it serves; when that fails or is cancelled, nothing of it is left."""
+        check(launch.task)
+        if launch.id in self._handles or launch.id in self._starting:
+            raise ConfigError(f"task {launch.id} is started already")
+        directory = directory_of(self.data_dir, launch.id)
+        self._starting.add(launch.id)
+        try:
+            # Nomad repeats a start under the same id when the plugin died in the middle of it.
+            await asyncio.to_thread(discard, directory)
+            process, child = spawn(directory, launch, self._command)
+            try:
+                return await self._bring_up(launch, directory, process, child, token, on_event)
+            except BaseException:
+                await asyncio.shield(asyncio.to_thread(_clear, directory, process, child))
+                raise
+        finally:
+            self._starting.discard(launch.id)
+
+    async def _bring_up(
+        self,
+        launch: Launch,
+        directory: Path,
+        process: Process,
+        child: subprocess.Popen[bytes],
+        token: Secret | None,
+        on_event: OnEvent,
+    ) -> Handle:
+        cgroup = launch.cgroup.path if launch.cgroup else ""
+        kills = oom_kills(cgroup, launch.id)
+        await _until_it_listens(directory, process)
+        request = {"call": "start", "vault_token": token.reveal() if token else ""}
+        try:
+            await client.call(directory, request, timeout=START_TIMEOUT, on_event=on_event)
+        except ExecutorError as error:
+            raise _ended_early(directory) if not process.alive else error from error
+        entry = read_record(directory)
+        if entry is not None:
+            record(directory, replace(entry, started=True))
+        state = State(
+            process.pid, process.start_time, process.boot_id, directory, time.time(), cgroup=cgroup, oom_kills=kills
+        )
+        self._handles[launch.id] = Handle(launch.id, state, on_event, child)
+        return self._handles[launch.id]
+
+    def recover(self, task_id: str, state: State, on_event: OnEvent) -> Handle:
+        """Take up a task that another plugin process started, running or ended; raises ExecutorError where it is lost."""
+        if (handle := self._handles.get(task_id)) is not None:
+            return handle
+        if not state.directory.is_dir():
+            raise ExecutorError(f"task {task_id}: its state directory {state.directory} is gone")
+        self._handles[task_id] = Handle(task_id, state, on_event)
+        return self._handles[task_id]
+
+    async def destroy(self, task_id: str, force: bool) -> None:
+        """Forget a task and remove its state directory; kills it first with `force`, raises ExecutorError without."""
+        directory = directory_of(self.data_dir, task_id)
+        if (handle := self._handles.get(task_id)) is not None:
+            if handle.exit is None and not force:
+                raise ExecutorError(f"task {task_id} still runs", "stop it first")
+            await handle.kill()
+            await handle.close()
+            self._handles.pop(task_id, None)
+            directory = handle.state.directory
+        await asyncio.to_thread(discard, directory)
+
+    def sweep(self) -> None:
+        """Clear what no plugin will ask for again: starts cut short, and ended tasks whose allocation is gone."""
+        try:
+            directories = list((self.data_dir / "tasks").iterdir())
+        except OSError:
+            return
+        for directory in directories:
+            entry = read_record(directory)
+            if entry is None:
+                continue
+            cut_short = not entry.started and not entry.starter.alive
+            forgotten = not entry.executor.alive and not os.path.lexists(entry.root)
+            if cut_short or forgotten:
+                discard(directory)
+
+
+async def _until_it_listens(directory: Path, process: Process) -> None:
+    deadline = time.monotonic() + LISTEN_TIMEOUT
+    while not await client.listens(directory):
+        if not process.alive:
+            raise _ended_early(directory)
+        if time.monotonic() > deadline:
+            raise ExecutorError(f"the executor did not open its control socket in {LISTEN_TIMEOUT:g} s")
+        await asyncio.sleep(_POLL)
+
+
+def _ended_early(directory: Path) -> ExecutorError:
+    end = read_exit(directory)
+    why = end.error if end is not None and end.error else last_log_line(directory)
+    return ExecutorError(f"the executor ended before the task was up: {why}")
+
+
+def _clear(directory: Path, process: Process, child: subprocess.Popen[bytes]) -> None:
+    process.kill_session()
+    child.wait()
+    shutil.rmtree(directory, ignore_errors=True)
