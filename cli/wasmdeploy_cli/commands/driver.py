@@ -1,0 +1,39 @@
+"""`wasmdeploy driver`: the Nomad task driver on a client of your own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wasmdeploy_cli import driver_install
+from wasmdeploy_cli.console import Output
+
+
+def install(
+    plugin_dir: Annotated[Path, typer.Option(help="The Nomad agent's plugin_dir.")],
+) -> None:
+    """Write the driver's executable where the Nomad agent looks for plugins."""
+    output = Output()
+    installed = driver_install.installed(plugin_dir.expanduser().absolute())
+    output.data(str(installed.path))
+    output.note("Installed." if installed.changed else "It was installed already.")
+    output.note(
+        f'Next: set plugin_dir = "{installed.path.parent}" in the agent\'s configuration, add the block that\n'
+        "`wasmdeploy driver config` prints, and restart the agent."
+    )
+
+
+def config(
+    data_dir: Annotated[
+        Path, typer.Option(help="Where the driver keeps its tasks' state and compiled guests.")
+    ] = driver_install.DEFAULT_DATA_DIR,
+    allow_path: Annotated[
+        list[Path] | None, typer.Option(help="A directory outside the task's own that guests may come from; repeatable.")
+    ] = None,
+    vault_addr: Annotated[str, typer.Option(help="Vault's address, for apps with secrets.", envvar="VAULT_ADDR")] = "",
+) -> None:
+    """Print the `plugin` block for the Nomad agent's configuration."""
+    allowed = [path.expanduser().absolute() for path in allow_path or []]
+    Output().data(driver_install.plugin_block(data_dir.expanduser().absolute(), allowed, vault_addr))

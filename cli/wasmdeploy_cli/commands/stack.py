@@ -1,0 +1,103 @@
+"""`wasmdeploy stack`: a local HashiStack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from wasmdeploy_cli.console import Output
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", envvar="WASMDEPLOY_STACK_DIR", help="Directory that the stack owns.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
+
+_NOT_RUNNING = 3  # what init scripts answer for a service that does not run
+
+
+def up(
+    clients: Annotated[
+        int | None, typer.Option(min=1, max=25, help="Number of Nomad clients.", show_default="1, or as before")
+    ] = None,
+    bin_dir: Annotated[
+        Path | None, typer.Option(help="Where nomad, consul, vault and traefik are.", show_default="PATH, build cache")
+    ] = None,
+    data_dir: DataDir = None,
+    ports: Annotated[
+        Literal["standard", "auto"], typer.Option(help="Take the standard ports where free, or any free ones.")
+    ] = "standard",
+    raw_exec: Annotated[
+        bool | None, typer.Option("--raw-exec/--no-raw-exec", help="Let jobs run any program.", show_default="off")
+    ] = None,
+    dashboard: Annotated[
+        bool | None, typer.Option("--dashboard/--no-dashboard", help="Open Traefik's dashboard.", show_default="off")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Start Consul, Vault, Nomad with the wasm driver, and Traefik on 127.0.0.1; start again what crashed."""
+    from wasmdeploy_cli.stack.up import Options, up
+
+    output = Output(json_mode=json)
+    options = Options(clients, bin_dir, data_dir, ports == "auto", raw_exec, dashboard)
+    state = up(options, output)
+    addresses = {
+        "NOMAD_ADDR": state.nomad_addr,
+        "CONSUL_HTTP_ADDR": state.consul_addr,
+        "VAULT_ADDR": state.vault_addr,
+        "TRAEFIK_ADDR": state.traefik_addr,
+    }
+    if json:
+        output.data({**addresses, "components_dir": str(state.components_dir), "data_dir": str(state.data_dir)})
+    else:
+        output.data("\n".join(f"{name}={value}" for name, value in addresses.items()))
+        output.note("Commands use this stack while NOMAD_ADDR is unset. Stop it with: wasmdeploy stack down")
+
+
+def down(
+    data_dir: DataDir = None,
+    purge: Annotated[
+        bool, typer.Option("--purge/--keep-data", help="Also remove the stack's directory, jobs and secrets included.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Stop every task and every member; jobs and secrets are there again after the next `up`."""
+    from wasmdeploy_cli.stack.directory import located
+    from wasmdeploy_cli.stack.down import down
+
+    output = Output(json_mode=json)
+    where = located(data_dir)
+    if not down(data_dir, purge, output):
+        output.event("absent", f"No stack is in {where}.")
+    elif purge:
+        output.event("stopped", f"The stack is stopped and {where} removed.")
+    else:
+        output.event("stopped", f"The stack is stopped; its data stays in {where}.")
+
+
+def status(data_dir: DataDir = None, json: Json = False) -> None:
+    """Show how each member is; the exit code is 3 unless all of them work."""
+    from wasmdeploy_cli.stack.status import status
+
+    output = Output(json_mode=json)
+    members = status(data_dir)
+    if json:
+        output.data(
+            [
+                {"name": m.name, "state": m.condition, "address": m.address, "pid": m.pid, "log": str(m.log), "detail": m.detail}
+                for m in members
+            ]
+        )
+    elif members:
+        output.table(
+            ("MEMBER", "STATE", "ADDRESS", "PID", "LOG", ""),
+            [(m.name, m.condition, m.address, m.pid or "", m.log, m.detail) for m in members],
+        )
+    if not members:
+        output.note("No stack is here. Start one with: wasmdeploy stack up")
+    elif any(member.condition != "works" for member in members):
+        output.note("Start what is missing with: wasmdeploy stack up")
+    if not members or any(member.condition != "works" for member in members):
+        raise typer.Exit(_NOT_RUNNING)

@@ -1,0 +1,185 @@
+"""The members' configuration files, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from wasmdeploy_cli.driver_install import plugin_block, quoted
+from wasmdeploy_cli.stack.directory import Directory
+from wasmdeploy_cli.stack.ports import DYNAMIC_SIZE, HOST
+
+NODE_NAME = "wasmdeploy-{number}"
+JWT_PATH = "jwt-nomad"
+JWT_ROLE = "nomad-workloads"
+JWT_AUDIENCE = "vault.io"
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a stack has beyond the least; `driver` off leaves the wasm driver out."""
+
+    clients: int = 1
+    raw_exec: bool = False
+    dashboard: bool = False
+    driver: bool = True
+
+
+def address(ports: Mapping[str, int], name: str) -> str:
+    """The URL of a port by its name."""
+    return f"http://{HOST}:{ports[name]}"
+
+
+def consul(directory: Directory, ports: Mapping[str, int]) -> str:
+    """A server that is its own quorum."""
+    return f"""\
+node_name            = "wasmdeploy"
+data_dir             = {quoted(directory.data("consul"))}
+server               = true
+bootstrap_expect     = 1
+bind_addr            = "{HOST}"
+advertise_addr       = "{HOST}"
+client_addr          = "{HOST}"
+disable_update_check = true
+
+ports {{
+  http     = {ports["consul.http"]}
+  server   = {ports["consul.server"]}
+  serf_lan = {ports["consul.serf"]}
+  serf_wan = -1
+  dns      = -1
+  grpc     = -1
+  grpc_tls = -1
+}}
+
+performance {{
+  raft_multiplier = 1
+}}
+
+ui_config {{
+  enabled = true
+}}
+"""
+
+
+def vault(directory: Directory, ports: Mapping[str, int]) -> str:
+    """A server that is its own quorum, without memory locking so that it also runs unprivileged.
+
+    Raft is the only storage with a memory beyond the process that Vault's `minimal` build has.
+    """
+    return f"""\
+api_addr      = "{address(ports, "vault.http")}"
+cluster_addr  = "{address(ports, "vault.cluster")}"
+disable_mlock = true
+ui            = true
+
+storage "raft" {{
+  path                   = {quoted(directory.data("vault"))}
+  node_id                = "wasmdeploy"
+  performance_multiplier = 1
+}}
+
+listener "tcp" {{
+  address         = "{HOST}:{ports["vault.http"]}"
+  cluster_address = "{HOST}:{ports["vault.cluster"]}"
+  tls_disable     = true
+}}
+"""
+
+
+def nomad(directory: Directory, ports: Mapping[str, int], number: int, features: Features) -> str:
+    """Agent `number`: the first is server and client, the others clients only."""
+    member = f"nomad-{number}"
+    first = number == 1
+    port_names = ["http", "rpc", "serf"] if first else ["http"]
+    width = max(len(name) for name in port_names)
+    port_lines = "\n".join(f"  {name:<{width}} = {ports[f'{member}.{name}']}" for name in port_names)
+    advertise_lines = "\n".join(f'  {name:<{width}} = "{HOST}"' for name in port_names)
+    low = ports[f"{member}.dynamic"]
+    sections = [
+        f"""\
+name                 = "{NODE_NAME.format(number=number)}"
+data_dir             = {quoted(directory.data(member))}
+plugin_dir           = {quoted(directory.plugins)}
+bind_addr            = "{HOST}"
+disable_update_check = true
+""",
+        f"ports {{\n{port_lines}\n}}\n",
+        f"advertise {{\n{advertise_lines}\n}}\n",
+        "server {\n  enabled          = true\n  bootstrap_expect = 1\n}\n" if first else "",
+        f"""\
+client {{
+  enabled           = true
+  servers           = ["{HOST}:{ports["nomad-1.rpc"]}"]
+  network_interface = "lo"
+  min_dynamic_port  = {low}
+  max_dynamic_port  = {low + DYNAMIC_SIZE - 1}
+  options = {{
+    "fingerprint.denylist" = "env_aws,env_gce,env_azure,env_digitalocean"
+  }}
+}}
+""",
+        f"""\
+consul {{
+  address = "{HOST}:{ports["consul.http"]}"
+}}
+""",
+        f"""\
+vault {{
+  enabled               = true
+  address               = "{address(ports, "vault.http")}"
+  jwt_auth_backend_path = "{JWT_PATH}"
+  create_from_role      = "{JWT_ROLE}"
+  default_identity {{
+    aud = ["{JWT_AUDIENCE}"]
+    ttl = "1h"
+  }}
+}}
+""",
+        """\
+telemetry {
+  collection_interval        = "1s"
+  publish_allocation_metrics = true
+  publish_node_metrics       = true
+  prometheus_metrics         = true
+}
+""",
+        f"""\
+plugin "raw_exec" {{
+  config {{
+    enabled = {str(features.raw_exec).lower()}
+  }}
+}}
+""",
+        plugin_block(directory.data(f"{member}-wasm"), [directory.components], address(ports, "vault.http"))
+        if features.driver
+        else "",
+    ]
+    return "\n".join(section for section in sections if section)
+
+
+def traefik(directory: Directory, ports: Mapping[str, int], features: Features) -> str:
+    """Routes from Consul's catalogue; a second, private entry point carries the health check (and the dashboard)."""
+    dashboard = "api:\n  insecure: true\n  dashboard: true\n" if features.dashboard else ""
+    return f"""\
+global:
+  checkNewVersion: false
+  sendAnonymousUsage: false
+entryPoints:
+  web:
+    address: "{HOST}:{ports["traefik.web"]}"
+  traefik:
+    address: "{HOST}:{ports["traefik.admin"]}"
+providers:
+  consulCatalog:
+    exposedByDefault: false
+    refreshInterval: 1s
+    endpoint:
+      address: "{HOST}:{ports["consul.http"]}"
+      scheme: http
+ping: {{}}
+log:
+  level: INFO
+accessLog:
+  filePath: {quoted(directory.log("traefik-access"))}
+{dashboard}"""

@@ -1,0 +1,103 @@
+"""Asks the members how they are, over HTTP; Nomad is also asked to empty and refill its nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx  # noqa: TID251  this module is the stack's one client of Consul, Nomad and Traefik
+
+from wasmdeploy_cli.errors import StackError
+from wasmdeploy_cli.stack.vault import Vault
+
+_FORCE_NOW = -1  # a drain deadline below zero: stop everything at once
+
+
+def _json(url: str, timeout: float = 5.0) -> Any:
+    """What a GET answers, None unless it is 200 and JSON."""
+    try:
+        response = httpx.get(url, timeout=timeout, trust_env=False)
+        return response.json() if response.status_code == 200 else None
+    except (httpx.HTTPError, ValueError):
+        return None
+
+
+def consul(address: str) -> str:
+    """What is wrong with Consul; nothing when it has a leader."""
+    return "" if _json(f"{address}/v1/status/leader") else "no leader yet"
+
+
+def vault(address: str) -> str:
+    """What is wrong with Vault; nothing when it is unsealed and active."""
+    with Vault(address, timeout=5.0) as server:
+        health = server.health()
+    if health is None:
+        return "does not answer"
+    if not health.get("initialized"):
+        return "not initialised"
+    if health.get("sealed"):
+        return "sealed"
+    return "not active yet" if health.get("standby") else ""
+
+
+def nomad(address: str, driver: bool) -> str:
+    """What is wrong with a Nomad agent; nothing when its own client is ready, its driver healthy and a leader known."""
+    if not _json(f"{address}/v1/status/leader"):
+        return "no leader yet"
+    agent = _json(f"{address}/v1/agent/self")
+    client = (agent or {}).get("stats", {}).get("client", {})
+    # Set by the first heartbeat of this very process: a node that crashed counts as ready for some seconds more.
+    if client.get("heartbeat_ttl", "0s") == "0s":
+        return "its client has not registered"
+    node = _json(f"{address}/v1/node/{client.get('node_id')}")
+    if not node or node.get("Status") != "ready":
+        return "its client is not ready"
+    if driver:
+        wasm = (node.get("Drivers") or {}).get("wasm") or {}
+        if not wasm.get("Healthy"):
+            return f"the wasm driver is not healthy: {wasm.get('HealthDescription') or 'not detected'}"
+    return ""
+
+
+def traefik(address: str) -> str:
+    """What is wrong with Traefik; nothing when it answers on its private entry point."""
+    try:
+        answer = httpx.get(f"{address}/ping", timeout=5.0, trust_env=False)
+    except httpx.HTTPError:
+        return "does not answer"
+    return "" if answer.status_code == 200 else f"answers {answer.status_code}"
+
+
+def own_node(address: str) -> str:
+    """The id of the node that a Nomad agent is; raises StackError when it does not answer."""
+    agent = _json(f"{address}/v1/agent/self")
+    if agent is None:
+        raise StackError(f"Nomad at {address} does not answer")
+    return str(agent["stats"]["client"]["node_id"])
+
+
+def drain(address: str, node: str) -> None:
+    """Stop what runs on a node, and let nothing new start there; its jobs stay registered."""
+    _put(f"{address}/v1/node/{node}/drain", {"DrainSpec": {"Deadline": _FORCE_NOW, "IgnoreSystemJobs": False}})
+
+
+def refill(address: str, node: str) -> None:
+    """Let jobs start on a node again."""
+    _put(f"{address}/v1/node/{node}/drain", {"DrainSpec": None, "MarkEligible": True})
+
+
+def running(address: str, node: str) -> list[str]:
+    """The ids of the allocations on a node that have not ended."""
+    allocations = _json(f"{address}/v1/node/{node}/allocations")
+    if allocations is None:
+        raise StackError(f"Nomad at {address} does not list the allocations of node {node}")
+    return [each["ID"] for each in allocations if each["ClientStatus"] in {"pending", "running", "unknown"}]
+
+
+def _put(url: str, body: Mapping[str, Any]) -> None:
+    try:
+        response = httpx.put(url, json=body, timeout=30.0, trust_env=False)
+    except httpx.HTTPError as error:
+        raise StackError(f"Nomad: PUT {url}: {error}") from error
+    if response.is_error:
+        raise StackError(f"Nomad: PUT {url}: {response.status_code} {response.text.strip()}")

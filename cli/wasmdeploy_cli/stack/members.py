@@ -1,0 +1,77 @@
+"""The members of a stack: what is started, with what configuration, and how it is seen to work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from wasmdeploy_cli.stack import config, health
+from wasmdeploy_cli.stack.config import Features, address
+from wasmdeploy_cli.stack.directory import Directory
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One process of a stack; `trouble` says what keeps it from working, nothing when it works."""
+
+    name: str
+    program: str
+    arguments: tuple[str, ...]
+    configuration: str
+    address: str
+    trouble: Callable[[], str]
+    patience: float  # seconds until it must work
+
+
+def planned(directory: Directory, ports: Mapping[str, int], features: Features) -> tuple[Member, ...]:
+    """The members in their starting order."""
+    clients = tuple(_nomad(directory, ports, features, number) for number in range(1, features.clients + 1))
+    return (_consul(directory, ports), _vault(directory, ports), *clients, _traefik(directory, ports, features))
+
+
+def _consul(directory: Directory, ports: Mapping[str, int]) -> Member:
+    where = address(ports, "consul.http")
+    arguments = ("agent", f"-config-file={directory.config('consul')}")
+    return Member("consul", "consul", arguments, config.consul(directory, ports), where, lambda: health.consul(where), 60)
+
+
+def _vault(directory: Directory, ports: Mapping[str, int]) -> Member:
+    where = address(ports, "vault.http")
+    arguments = ("server", f"-config={directory.config('vault')}")
+    return Member("vault", "vault", arguments, config.vault(directory, ports), where, lambda: health.vault(where), 60)
+
+
+def _nomad(directory: Directory, ports: Mapping[str, int], features: Features, number: int) -> Member:
+    name = f"nomad-{number}"
+    where = address(ports, f"{name}.http")
+    return Member(
+        name,
+        "nomad",
+        ("agent", f"-config={directory.config(name)}"),
+        config.nomad(directory, ports, number, features),
+        where,
+        lambda: health.nomad(where, features.driver),
+        120,
+    )
+
+
+def _traefik(directory: Directory, ports: Mapping[str, int], features: Features) -> Member:
+    private = address(ports, "traefik.admin")
+    return Member(
+        "traefik",
+        "traefik",
+        (f"--configFile={directory.config('traefik')}",),
+        config.traefik(directory, ports, features),
+        address(ports, "traefik.web"),
+        lambda: health.traefik(private),
+        60,
+    )
+
+
+def written(directory: Directory, member: Member) -> Path:
+    """Put a member's configuration where it reads it."""
+    path = directory.config(member.name)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    path.write_text(member.configuration)
+    return path
