@@ -1,0 +1,192 @@
+"""The Nomad job of an app as the API takes it: durations in nanoseconds, keys without a value left out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wasmdeploy_cli.errors import ConfigError
+from wasmdeploy_cli.job.config import nomad_config
+from wasmdeploy_cli.job.route import traefik_tags, url
+from wasmdeploy_cli.job.task import make_task
+from wasmdeploy_cli.manifest.app import App
+
+Json = dict[str, Any]
+
+_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Artifacts:
+    """Which components to run, and where nodes find them: a directory of theirs, or the manifest's URL."""
+
+    digests: Mapping[str, str]
+    component_dir: str = ""
+
+
+def build_job(
+    app: App,
+    artifacts: Artifacts,
+    *,
+    values: Mapping[str, str] | None = None,
+    revision: str = "",
+    tool_version: str = "",
+) -> Json:
+    """The job of `app`, the content of `{"Job": …}`; the same arguments give the same job, to the byte.
+
+    `values` are the plain variables' values; `revision` names this deploy and `tool_version` the wasmdeploy
+    that made it, both only in the job's meta. `artifacts.component_dir` (absolute, one of the driver's
+    `allow_paths`) goes before the manifest's `artifacts` URL; with neither it is a ConfigError.
+    """
+    job: Json = {
+        "ID": app.name,
+        "Name": app.name,
+        "Type": "service",
+        "Region": app.deploy.region,
+        "Namespace": app.namespace,
+        "Datacenters": list(app.deploy.datacenters),
+        "UI": _ui(app),
+        "Update": _update(app),
+        "TaskGroups": [_group(app, _task(app, artifacts, values))],
+    }
+    meta = {
+        "app_version": app.application.version,
+        "digest": _digest(job),
+        "revision": revision,
+        "wasmdeploy_version": tool_version,
+    }
+    return {**job, "Meta": {key: value for key, value in meta.items() if value}}
+
+
+def _ui(app: App) -> Json:
+    ui: Json = {"Description": app.application.description or f"{app.name}, a WebAssembly app"}
+    if link := url(app):
+        ui["Links"] = [{"Label": "Open the app", "URL": link}]
+    return ui
+
+
+def _update(app: App) -> Json:
+    """As many canaries as instances: the new version is whole and healthy before the old one shrinks."""
+    return {
+        "Canary": app.deploy.count,
+        "MaxParallel": app.deploy.count,
+        "AutoPromote": True,
+        "AutoRevert": True,
+        "HealthCheck": "checks",
+        # Longer than Traefik takes to hear of an instance (it asks every 1 s, and a new check result takes
+        # up to 2 s to reach it), so that the old version leaves only when the new one is being routed to.
+        "MinHealthyTime": 5 * _SECOND,
+        # A first start downloads and compiles: seconds for most guests, a minute on a busy machine.
+        "HealthyDeadline": 180 * _SECOND,
+        "ProgressDeadline": 600 * _SECOND,
+    }
+
+
+def _group(app: App, task: Json) -> Json:
+    return {
+        "Name": app.name,
+        "Count": app.deploy.count,
+        # Nomad takes the service out of Consul first and stops the task this much later: longer than
+        # Traefik takes to notice, so that no request is sent to a closed port.
+        "ShutdownDelay": 5 * _SECOND,
+        "RestartPolicy": {"Attempts": 3, "Interval": 120 * _SECOND, "Delay": 2 * _SECOND, "Mode": "fail"},
+        "ReschedulePolicy": {
+            "Delay": 5 * _SECOND,
+            "DelayFunction": "exponential",
+            "MaxDelay": 300 * _SECOND,
+            "Unlimited": True,
+        },
+        "Networks": [{"DynamicPorts": [{"Label": "http"}]}],
+        "Services": [_service(app)],
+        "Tasks": [task],
+    }
+
+
+def _service(app: App) -> Json:
+    """No canary tags: canaries carry the same ones, so Traefik routes to old and new at once.
+
+    With tags of their own, canaries would take the route only when Nomad rewrites their tags at the
+    promotion, the moment it also takes the old version out: 404 for all until Traefik has seen the
+    rewritten tags.
+    """
+    service: Json = {
+        "Name": app.service_name,
+        "Provider": "consul",
+        "PortLabel": "http",
+        "Checks": [
+            {"Type": "http", "Path": app.deploy.health_path, "Interval": 2 * _SECOND, "Timeout": 2 * _SECOND},
+        ],
+    }
+    if tags := traefik_tags(app):
+        service["Tags"] = list(tags)
+    return service
+
+
+def _task(app: App, artifacts: Artifacts, values: Mapping[str, str] | None) -> Json:
+    sources, downloads = _components(app, artifacts)
+    task: Json = {
+        "Name": app.name,
+        "Driver": "wasm",
+        "Config": nomad_config(make_task(app, sources, artifacts.digests, values)),
+        # All that Nomad's clients allow by default (max_kill_timeout): requests under way may end first.
+        "KillTimeout": 30 * _SECOND,
+        "Resources": {"CPU": app.deploy.cpu, "MemoryMB": app.deploy.memory},
+    }
+    if downloads:
+        task["Artifacts"] = downloads
+    if app.secrets:
+        task["Vault"] = _vault(app)
+    return task
+
+
+def _components(app: App, artifacts: Artifacts) -> tuple[dict[str, str], list[Json]]:
+    """Where the task finds each component, and what Nomad has to download for it."""
+    digests = {name: _hex(name, artifacts.digests.get(name, "")) for name in app.component}
+    if artifacts.component_dir:
+        directory = artifacts.component_dir.rstrip("/")
+        if not directory.startswith("/"):
+            raise ConfigError(f"component directory {artifacts.component_dir!r} is not absolute")
+        return {name: f"{directory}/{digest}.wasm" for name, digest in digests.items()}, []
+    if not app.deploy.artifacts:
+        raise ConfigError(
+            f"{app.path} does not say where nodes find the components",
+            "set deploy.artifacts to an URL, or give --component-dir",
+        )
+    base = app.deploy.artifacts.rstrip("/")
+    downloads: list[Json] = [
+        {
+            "GetterSource": f"{base}/{digest}.wasm",
+            "GetterMode": "file",
+            "GetterOptions": {"checksum": f"sha256:{digest}"},
+            "RelativeDest": f"local/{name}.wasm",
+        }
+        for name, digest in digests.items()
+    ]
+    return {name: f"local/{name}.wasm" for name in digests}, downloads
+
+
+def _hex(name: str, digest: str) -> str:
+    kind, _, value = digest.partition(":")
+    if kind != "sha256" or len(value) != 64:
+        raise ConfigError(f"component {name!r} has no sha256 digest")
+    return value
+
+
+def _vault(app: App) -> Json:
+    """The token is for the executor alone: not in the environment, not in a file the guest could open.
+
+    An app that runs has read its secrets: a lost lease changes nothing for it, so nothing is restarted.
+    """
+    vault: Json = {"ChangeMode": "noop", "Env": False, "DisableFile": True}
+    if app.deploy.vault.role:
+        vault["Role"] = app.deploy.vault.role
+    return vault
+
+
+def _digest(job: Json) -> str:
+    """One digest over the components (their digests are in the config) and everything the job says."""
+    canonical = json.dumps(job, sort_keys=True, separators=(",", ":"))
+    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()

@@ -1,0 +1,65 @@
+"""The driver's `Task` of an app; `up` and `deploy` run the same one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wasmdeploy_cli.errors import ConfigError
+from wasmdeploy_cli.manifest.app import App, Variable
+from wasmdeploy_cli.manifest.place import nearest
+from wasmdeploy_driver import task
+
+
+def make_task(
+    app: App,
+    sources: Mapping[str, str],
+    digests: Mapping[str, str] | None = None,
+    values: Mapping[str, str] | None = None,
+) -> task.Task:
+    """Make the task of `app`: `sources` are its components' files where it runs, `digests` their `sha256:…`.
+
+    `values` are the plain variables' values, in place of their defaults. A secret's value is no part of a
+    task: giving one is a ConfigError, as is an unknown name or a required variable without a value.
+    """
+    values = values or {}
+    _check_names(app, values)
+    return task.Task(
+        app=app.name,
+        namespace=app.namespace,
+        http=task.Http(),
+        component=tuple(
+            task.Component(
+                name=name,
+                source=sources[name],
+                digest=(digests or {}).get(name, ""),
+                route=app.routes(name),
+                environment=component.environment,
+                variables=component.variables,
+                allowed_outbound_hosts=component.allowed_outbound_hosts,
+            )
+            for name, component in app.component.items()
+        ),
+        variable=tuple(_variable(app, name, variable, values) for name, variable in app.variables.items()),
+        limits=app.limits,
+    )
+
+
+def _variable(app: App, name: str, variable: Variable, values: Mapping[str, str]) -> task.Variable:
+    if variable.secret:
+        below = app.deploy.vault.path
+        return task.Variable(name, secret=True, vault=variable.vault or (f"{below}#{name}" if below else ""))
+    value = values.get(name, variable.default)
+    if value is None:
+        raise ConfigError(
+            f"variable {name!r} is required and has no value", f"give it with --variable {name}=VALUE"
+        )
+    return task.Variable(name, value=value)
+
+
+def _check_names(app: App, values: Mapping[str, str]) -> None:
+    for name in values:
+        if name not in app.variables:
+            hint = nearest(name, list(app.variables), "variables")
+            raise ConfigError(f"{app.path} has no variable {name!r}", hint)
+        if app.variables[name].secret:
+            raise ConfigError(f"variable {name!r} is a secret", "write its value to Vault instead")

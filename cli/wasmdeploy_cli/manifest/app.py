@@ -1,0 +1,121 @@
+"""`App`: what a manifest says, each key declared once.
+
+The reader, the reference in docs/manifest.md and the nearest-key hints all derive from these classes and
+those of `component` and `deploy`. A field with `key=False` is no key of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from wasmdeploy_cli.manifest import grammar
+from wasmdeploy_cli.manifest.component import Component, Trigger
+from wasmdeploy_cli.manifest.deploy import EXECUTOR_MB, Deploy
+from wasmdeploy_cli.manifest.key import doc
+from wasmdeploy_driver import task
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What the app is called."""
+
+    name: str = field(
+        metadata=doc(
+            "name of the app, its Nomad job and its Consul service: lowercase letters, digits and dashes",
+            grammar.app_name,
+        )
+    )
+    version: str = field(default="", metadata=doc("version, shown in the job's meta", grammar.version))
+    description: str = field(
+        default="", metadata=doc("one line about the app, shown in Nomad's UI", grammar.description)
+    )
+    authors: tuple[str, ...] = field(default=(), metadata=doc("who wrote it"))
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A value that is set when the app is deployed or started, not when it is built."""
+
+    description: str = field(default="", metadata=doc("what it is for"))
+    default: str | None = field(default=None, metadata=doc("the value where none is given"))
+    required: bool = field(
+        default=False, metadata=doc("a value must be given (with `--variable`); needs no default")
+    )
+    secret: bool = field(
+        default=False, metadata=doc("read from Vault where the app runs; never in a jobspec, log or argument")
+    )
+    vault: str = field(
+        default="",
+        metadata=doc(
+            "where a secret lies, `path#field` with the mount first; without it, the field "
+            "of the variable's name below `deploy.vault.path`",
+            grammar.vault_field,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A whole manifest, checked."""
+
+    application: Application = field(metadata=doc("what the app is called"))
+    trigger: Trigger = field(metadata=doc("what makes the app run"))
+    component: Mapping[str, Component] = field(
+        metadata=doc(
+            "the WebAssembly guests, by name",
+            names=grammar.component_name,
+        ),
+    )
+    spin_manifest_version: int = field(
+        default=2, metadata=doc("version of Spin's format, `2`", grammar.manifest_version)
+    )
+    variables: Mapping[str, Variable] = field(
+        default_factory=dict,
+        metadata=doc(
+            "values set when the app is deployed, by name",
+            names=grammar.variable_name,
+        ),
+    )
+    deploy: Deploy = field(default_factory=Deploy, metadata=doc("where and how the app runs on the cluster"))
+    path: Path = field(default=Path(), metadata={"key": False})
+
+    @property
+    def name(self) -> str:
+        """The app's name, also its job's."""
+        return self.application.name
+
+    @property
+    def namespace(self) -> str:
+        """The Nomad namespace it is deployed to."""
+        return self.deploy.namespace
+
+    @property
+    def directory(self) -> Path:
+        """The manifest's directory; sources and working directories are relative to it."""
+        return self.path.parent
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of the variables that come from Vault."""
+        return tuple(name for name, variable in self.variables.items() if variable.secret)
+
+    @property
+    def service_name(self) -> str:
+        """Its name in Consul, which knows no Nomad namespaces."""
+        return self.name if self.namespace == "default" else f"{self.namespace}-{self.name}"
+
+    @property
+    def limits(self) -> task.Limits:
+        """The limits of a guest instance, their defaults worked out."""
+        limits = self.deploy.limits
+        return task.Limits(limits.memory_mb or self.deploy.memory - EXECUTOR_MB, limits.timeout)
+
+    def routes(self, component: str) -> tuple[str, ...]:
+        """The routes that a component answers, in the manifest's order."""
+        return tuple(trigger.route for trigger in self.trigger.http if trigger.component == component)
+
+    def source(self, component: str) -> Path:
+        """Where a component's wasm file is (or will be, once it is built)."""
+        return self.directory / self.component[component].source

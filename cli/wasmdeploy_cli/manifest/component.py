@@ -1,0 +1,93 @@
+"""`[component.X]` and the triggers that lead to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from wasmdeploy_cli.manifest import grammar
+from wasmdeploy_cli.manifest.key import doc
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """How a component is run; accepted for Spin's sake, because the file itself shows what it is."""
+
+    type: str = field(metadata=doc("`spin` (or `http`), or `wagi`", grammar.executor))
+
+
+@dataclass(frozen=True, slots=True)
+class HttpTrigger:
+    """A route and the component that answers it."""
+
+    route: str = field(
+        metadata=doc(
+            "path; `/...` at the end also takes everything below",
+            grammar.route,
+            no_table="{ private = true }",
+        ),
+    )
+    component: str = field(
+        metadata=doc(
+            "name of the component that answers",
+            no_table="a component inside its trigger (write it as [component.NAME])",
+        )
+    )
+    id: str = field(default="", metadata=doc("name of the trigger; not used"))
+    executor: Executor | None = field(
+        default=None, metadata=doc("how the component is run; found out by itself")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What makes the app run."""
+
+    http: tuple[HttpTrigger, ...] = field(metadata=doc("HTTP routes"))
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """How `wasmdeploy build` makes a component."""
+
+    command: tuple[str, ...] = field(
+        metadata=doc(
+            "shell command, or a list of them that run one after the other",
+            grammar.commands,
+            single=True,
+        ),
+    )
+    workdir: str = field(default="", metadata=doc("where to run it, relative to the manifest"))
+    watch: tuple[str, ...] = field(default=(), metadata=doc("glob patterns of the files it depends on"))
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """One WebAssembly guest."""
+
+    source: str = field(
+        metadata=doc(
+            "the .wasm file, relative to the manifest",
+            grammar.filled,
+            no_table="a source that is downloaded (download it and name the file)",
+        ),
+    )
+    description: str = field(default="", metadata=doc("what it does"))
+    environment: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata=doc("environment of the guest; `{{ variable }}` is replaced", grammar.environment),
+    )
+    variables: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata=doc("variables the guest can read; `{{ variable }}` is replaced", grammar.variable_names),
+    )
+    allowed_outbound_hosts: tuple[str, ...] = field(
+        default=(),
+        metadata=doc(
+            "`scheme://host:port` the guest may call: scheme `*` or a name, host `*`, "
+            "`*.suffix` or exact, port a number, `a..b`, `*` or left out for the scheme's "
+            "own",
+            grammar.outbound_hosts,
+        ),
+    )
+    build: Build | None = field(default=None, metadata=doc("how to build it"))

@@ -1,0 +1,76 @@
+"""What the parts of a manifest must agree on: names that exist, routes that differ, memory that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from wasmdeploy_cli.manifest.app import App
+from wasmdeploy_cli.manifest.deploy import EXECUTOR_MB
+from wasmdeploy_cli.manifest.grammar import TEMPLATE
+from wasmdeploy_cli.manifest.place import Place, nearest
+
+_SERVICE_NAME_LENGTH = 63  # a DNS label: Consul answers for the service under its name
+
+
+def check(app: App, place: Place, deploy: Place) -> None:
+    """Raise the ConfigError of the first disagreement; `deploy` is where the deploy settings stand."""
+    _check_variables(app, place.key("variables"))
+    _check_triggers(app, place.key("trigger", "http"))
+    for name, component in app.component.items():
+        for key, texts in (("environment", component.environment), ("variables", component.variables)):
+            _check_templates(app, texts, place.key("component", name, key))
+    _check_service_name(app, place)
+    _check_memory(app, deploy)
+
+
+def _check_variables(app: App, place: Place) -> None:
+    for name, variable in app.variables.items():
+        here = place.key(name)
+        if variable.secret and variable.default is not None:
+            raise here.key("default").error("a secret has no default", "its value comes from Vault")
+        if variable.vault and not variable.secret:
+            raise here.key("vault").error("only a secret comes from Vault", "add `secret = true`")
+        if variable.required and variable.default is not None:
+            raise here.key("required").error("a required variable has no default", "keep one of the two")
+        if not (variable.secret or variable.required or variable.default is not None):
+            raise here.error("needs a default", "or say `required = true`, or `secret = true`")
+
+
+def _check_triggers(app: App, place: Place) -> None:
+    if not app.trigger.http:
+        raise place.error("no route", "add [[trigger.http]] with a route and a component")
+    seen: dict[str, str] = {}
+    for number, trigger in enumerate(app.trigger.http):
+        here = place.key(number)
+        if trigger.component not in app.component:
+            hint = nearest(trigger.component, list(app.component), "components")
+            raise here.key("component").error(f"no component {trigger.component!r}", hint)
+        if (other := seen.get(trigger.route)) is not None:
+            raise here.key("route").error(f"{trigger.route!r} is already the route of {other!r}")
+        seen[trigger.route] = trigger.component
+    for name in app.component:
+        if not app.routes(name):
+            unrouted = Place(place.source, ("component", name))
+            raise unrouted.error("no route leads to it", f'add [[trigger.http]] with component = "{name}"')
+
+
+def _check_templates(app: App, texts: Mapping[str, str], place: Place) -> None:
+    for key, text in texts.items():
+        for name in TEMPLATE.findall(text):
+            if name not in app.variables:
+                hint = nearest(name, list(app.variables), "variables")
+                raise place.key(key).error(f"no variable {name!r}", hint)
+
+
+def _check_service_name(app: App, place: Place) -> None:
+    if (length := len(app.service_name)) > _SERVICE_NAME_LENGTH:
+        what = f"with namespace {app.namespace!r} the service name has {length} characters"
+        raise place.key("application", "name").error(f"{what}, at most {_SERVICE_NAME_LENGTH}")
+
+
+def _check_memory(app: App, deploy: Place) -> None:
+    """A guest that outgrows its task is killed with everything beside it, in silence; so refuse it here."""
+    guest = app.deploy.limits.memory_mb
+    if guest is not None and guest + EXECUTOR_MB > app.deploy.memory:
+        what = f"{guest} and {EXECUTOR_MB} for the executor are more than deploy.memory ({app.deploy.memory})"
+        raise deploy.key("limits", "memory_mb").error(what, f"set deploy.memory to {guest + EXECUTOR_MB}")

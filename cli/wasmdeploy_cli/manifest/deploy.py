@@ -1,0 +1,96 @@
+"""`[deploy]`: where and how an app runs on the cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from wasmdeploy_cli.manifest import grammar
+from wasmdeploy_cli.manifest.key import doc
+from wasmdeploy_driver import task
+
+EXECUTOR_MB = 64
+"""What a task needs beside its guests: the executor idles at 30 MB, its HTTP front and buffers take more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """Where the app's secrets are."""
+
+    role: str = field(
+        default="", metadata=doc("role of Vault's JWT method; without it, the method's default role")
+    )
+    path: str = field(
+        default="",
+        metadata=doc(
+            "path of the app's secrets, the KV v2 mount first; without it, `secret/<namespace>/<app>`",
+            grammar.vault_path,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one guest instance may use."""
+
+    memory_mb: int | None = field(
+        default=None,
+        metadata=doc(
+            f"linear memory in MiB, at most `deploy.memory` less {EXECUTOR_MB} for the "
+            "executor, which is also the default",
+            grammar.positive,
+        ),
+    )
+    timeout: str = field(
+        default=task.Limits().timeout,
+        metadata=doc(
+            "wall time of one request, like `500ms`, `30s` or `1m30s`; `0` for no limit", grammar.duration
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy:
+    """Where and how the app runs on the cluster."""
+
+    namespace: str = field(default="default", metadata=doc("Nomad namespace", grammar.namespace))
+    region: str = field(default="global", metadata=doc("Nomad region", grammar.filled))
+    datacenters: tuple[str, ...] = field(
+        default=("*",), metadata=doc("datacenters to run in, `*` for any", grammar.filled_list)
+    )
+    count: int = field(default=1, metadata=doc("instances", grammar.positive))
+    cpu: int = field(default=100, metadata=doc("CPU share of an instance in MHz", grammar.positive))
+    memory: int = field(
+        default=256,
+        metadata=doc(
+            f"memory of an instance in MB, {EXECUTOR_MB} of it for the executor",
+            grammar.task_memory(EXECUTOR_MB),
+        ),
+    )
+    host: str = field(
+        default="",
+        metadata=doc("host name that Traefik routes to the app; without it, no route", grammar.host),
+    )
+    health_path: str = field(
+        default="/.well-known/wasmdeploy/health",
+        metadata=doc(
+            "path of Consul's health check; the executor answers the default one itself, "
+            "any other reaches the guest",
+            grammar.url_path,
+        ),
+    )
+    entrypoints: tuple[str, ...] = field(
+        default=(),
+        metadata=doc(
+            "Traefik entry points of the route; without them, Traefik's default ones", grammar.entrypoints
+        ),
+    )
+    artifacts: str = field(
+        default="",
+        metadata=doc(
+            "URL from which nodes download components, as `<artifacts>/<sha256>.wasm`; "
+            "without it, nodes have them in a directory that is named when deploying",
+            grammar.artifacts,
+        ),
+    )
+    vault: Vault = field(default_factory=Vault, metadata=doc("where the app's secrets are"))
+    limits: Limits = field(default_factory=Limits, metadata=doc("what one guest instance may use"))

@@ -1,0 +1,50 @@
+"""Keys of Spin's manifest that are known and not served yet: refused by name instead of ignored."""
+
+from __future__ import annotations
+
+from wasmdeploy_cli.manifest.app import App, Application
+from wasmdeploy_cli.manifest.component import Component, Executor, HttpTrigger, Trigger
+
+UNSERVED: dict[type, dict[str, str]] = {
+    App: {
+        "dependencies": "compose the component before deploying it",
+    },
+    Application: {
+        "trigger": "write the setting into each [[trigger.http]]",
+        "targets": "remove it: the job says where the app runs",
+    },
+    Trigger: {
+        "redis": "HTTP is the only trigger so far",
+        "cron": "HTTP is the only trigger so far",
+        "mqtt": "HTTP is the only trigger so far",
+        "sqs": "HTTP is the only trigger so far",
+        "kinesis": "HTTP is the only trigger so far",
+        "command": "run it with `wasmdeploy run`",
+    },
+    HttpTrigger: {
+        "components": "name one component in `component`",
+    },
+    Executor: {
+        "argv": "a WAGI module gets the CGI arguments",
+        "entrypoint": "a WAGI module is started at `_start`",
+    },
+    Component: {
+        "files": "build the files into the component, or serve them elsewhere",
+        "exclude_files": "there is no `files` to exclude from",
+        "allowed_http_hosts": "use allowed_outbound_hosts",
+        "key_value_stores": "reach a store through allowed_outbound_hosts",
+        "sqlite_databases": "reach a database through allowed_outbound_hosts",
+        "ai_models": "reach a model's API through allowed_outbound_hosts",
+        "targets": "remove it: the job says where the app runs",
+        "dependencies": "compose the component before deploying it",
+        "dependencies_inherit_configuration": "compose the component before deploying it",
+        "profile": "write one manifest for each profile",
+        "id": "a component's name stands in its header, [component.NAME]",
+    },
+}
+
+IGNORED: dict[type, frozenset[str]] = {
+    Application: frozenset({"tool"}),
+    Component: frozenset({"tool"}),
+}
+"""Tables that belong to other tools; Spin ignores them too."""
