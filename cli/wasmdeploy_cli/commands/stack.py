@@ -92,9 +92,10 @@ def status(data_dir: DataDir = None, json: Json = False) -> None:
         )
     elif members:
         output.table(
-            ("MEMBER", "STATE", "ADDRESS", "PID", "LOG", ""),
-            [(m.name, m.condition, m.address, m.pid or "", m.log, m.detail) for m in members],
+            ("MEMBER", "STATE", "ADDRESS", "PID", ""),
+            [(m.name, m.condition, m.address, m.pid or "", m.detail) for m in members],
         )
+        output.note(f"Logs are in {members[0].log.parent}")
     if not members:
         output.note("No stack is here. Start one with: wasmdeploy stack up")
     elif any(member.condition != "works" for member in members):

@@ -9,7 +9,6 @@ from wasmdeploy_cli.driver_install import plugin_block, quoted
 from wasmdeploy_cli.stack.directory import Directory
 from wasmdeploy_cli.stack.ports import DYNAMIC_SIZE, HOST
 
-NODE_NAME = "wasmdeploy-{number}"
 JWT_PATH = "jwt-nomad"
 JWT_ROLE = "nomad-workloads"
 JWT_AUDIENCE = "vault.io"
@@ -87,30 +86,65 @@ listener "tcp" {{
 """
 
 
-def nomad(directory: Directory, ports: Mapping[str, int], number: int, features: Features) -> str:
-    """Agent `number`: the first is server and client, the others clients only."""
-    member = f"nomad-{number}"
-    first = number == 1
-    port_names = ["http", "rpc", "serf"] if first else ["http"]
-    width = max(len(name) for name in port_names)
-    port_lines = "\n".join(f"  {name:<{width}} = {ports[f'{member}.{name}']}" for name in port_names)
-    advertise_lines = "\n".join(f'  {name:<{width}} = "{HOST}"' for name in port_names)
+def nomad(directory: Directory, ports: Mapping[str, int]) -> str:
+    """The server, apart from the clients.
+
+    A client in the server's own process registers a moment before the new leader can sign its identity, and tries
+    again only 15 to 30 seconds later.
+    """
+    return f"""\
+name                 = "wasmdeploy"
+data_dir             = {quoted(directory.data("nomad"))}
+bind_addr            = "{HOST}"
+disable_update_check = true
+
+ports {{
+  http = {ports["nomad.http"]}
+  rpc  = {ports["nomad.rpc"]}
+  serf = {ports["nomad.serf"]}
+}}
+
+advertise {{
+  http = "{HOST}"
+  rpc  = "{HOST}"
+  serf = "{HOST}"
+}}
+
+server {{
+  enabled          = true
+  bootstrap_expect = 1
+}}
+
+{_connections(ports)}
+{_TELEMETRY}"""
+
+
+def client(directory: Directory, ports: Mapping[str, int], number: int, features: Features) -> str:
+    """A Nomad agent that runs tasks."""
+    member = f"client-{number}"
     low = ports[f"{member}.dynamic"]
-    sections = [
-        f"""\
-name                 = "{NODE_NAME.format(number=number)}"
+    wasm = plugin_block(directory.data(f"{member}-wasm"), [directory.components], address(ports, "vault.http"))
+    return f"""\
+name                 = "{member}"
 data_dir             = {quoted(directory.data(member))}
 plugin_dir           = {quoted(directory.plugins)}
 bind_addr            = "{HOST}"
 disable_update_check = true
-""",
-        f"ports {{\n{port_lines}\n}}\n",
-        f"advertise {{\n{advertise_lines}\n}}\n",
-        "server {\n  enabled          = true\n  bootstrap_expect = 1\n}\n" if first else "",
-        f"""\
+
+ports {{
+  http = {ports[f"{member}.http"]}
+}}
+
+advertise {{
+  http = "{HOST}"
+  rpc  = "{HOST}"
+  serf = "{HOST}"
+}}
+
 client {{
   enabled           = true
-  servers           = ["{HOST}:{ports["nomad-1.rpc"]}"]
+  servers           = ["{HOST}:{ports["nomad.rpc"]}"]
+  alloc_mounts_dir  = {quoted(directory.data(member) / "alloc_mounts")}
   network_interface = "lo"
   min_dynamic_port  = {low}
   max_dynamic_port  = {low + DYNAMIC_SIZE - 1}
@@ -118,13 +152,23 @@ client {{
     "fingerprint.denylist" = "env_aws,env_gce,env_azure,env_digitalocean"
   }}
 }}
-""",
-        f"""\
+
+{_connections(ports)}
+{_TELEMETRY}
+plugin "raw_exec" {{
+  config {{
+    enabled = {str(features.raw_exec).lower()}
+  }}
+}}
+""" + (f"\n{wasm}" if features.driver else "")
+
+
+def _connections(ports: Mapping[str, int]) -> str:
+    return f"""\
 consul {{
   address = "{HOST}:{ports["consul.http"]}"
 }}
-""",
-        f"""\
+
 vault {{
   enabled               = true
   address               = "{address(ports, "vault.http")}"
@@ -135,27 +179,17 @@ vault {{
     ttl = "1h"
   }}
 }}
-""",
-        """\
+"""
+
+
+_TELEMETRY = """\
 telemetry {
   collection_interval        = "1s"
   publish_allocation_metrics = true
   publish_node_metrics       = true
   prometheus_metrics         = true
 }
-""",
-        f"""\
-plugin "raw_exec" {{
-  config {{
-    enabled = {str(features.raw_exec).lower()}
-  }}
-}}
-""",
-        plugin_block(directory.data(f"{member}-wasm"), [directory.components], address(ports, "vault.http"))
-        if features.driver
-        else "",
-    ]
-    return "\n".join(section for section in sections if section)
+"""
 
 
 def traefik(directory: Directory, ports: Mapping[str, int], features: Features) -> str:

@@ -49,7 +49,7 @@ def _emptied(record: Record, output: Output) -> None:
     agents = [
         address(record.ports, f"{name}.http")
         for name, process in record.members.items()
-        if name.startswith("nomad-") and processes.alive(process)
+        if name.startswith("client-") and processes.alive(process)
     ]
     try:
         drained = {agent: health.own_node(agent) for agent in agents}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,10 +14,16 @@ from wasmdeploy_cli.stack.vault import Vault
 _FORCE_NOW = -1  # a drain deadline below zero: stop everything at once
 
 
-def _json(url: str, timeout: float = 5.0) -> Any:
+def _client(timeout: float = 5.0) -> httpx.Client:
+    """A client for plain HTTP on loopback: no proxies, and no time spent on loading certificates."""
+    return httpx.Client(timeout=timeout, trust_env=False, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+
+def _json(url: str) -> Any:
     """What a GET answers, None unless it is 200 and JSON."""
     try:
-        response = httpx.get(url, timeout=timeout, trust_env=False)
+        with _client() as client:
+            response = client.get(url)
         return response.json() if response.status_code == 200 else None
     except (httpx.HTTPError, ValueError):
         return None
@@ -40,29 +47,36 @@ def vault(address: str) -> str:
     return "not active yet" if health.get("standby") else ""
 
 
-def nomad(address: str, driver: bool) -> str:
-    """What is wrong with a Nomad agent; nothing when its own client is ready, its driver healthy and a leader known."""
+def nomad(address: str) -> str:
+    """What is wrong with the Nomad server; nothing when it leads and can sign identities."""
     if not _json(f"{address}/v1/status/leader"):
         return "no leader yet"
+    return "" if (_json(f"{address}/.well-known/jwks.json") or {}).get("keys") else "its keyring is not ready"
+
+
+def client(address: str, driver: bool) -> str:
+    """What is wrong with a Nomad client; nothing when it is ready and its driver healthy."""
     agent = _json(f"{address}/v1/agent/self")
-    client = (agent or {}).get("stats", {}).get("client", {})
+    if not agent:
+        return "does not answer"
+    stats = agent.get("stats", {}).get("client", {})
     # Set by the first heartbeat of this very process: a node that crashed counts as ready for some seconds more.
-    if client.get("heartbeat_ttl", "0s") == "0s":
-        return "its client has not registered"
-    node = _json(f"{address}/v1/node/{client.get('node_id')}")
+    if stats.get("heartbeat_ttl", "0s") == "0s":
+        return "it has not registered"
+    node = _json(f"{address}/v1/node/{stats.get('node_id')}")
     if not node or node.get("Status") != "ready":
-        return "its client is not ready"
-    if driver:
-        wasm = (node.get("Drivers") or {}).get("wasm") or {}
-        if not wasm.get("Healthy"):
-            return f"the wasm driver is not healthy: {wasm.get('HealthDescription') or 'not detected'}"
+        return f"the node is {node.get('Status') if node else 'unknown'}"
+    wasm = (node.get("Drivers") or {}).get("wasm") or {}
+    if driver and not wasm.get("Healthy"):
+        return f"the wasm driver is not healthy: {wasm.get('HealthDescription') or 'not detected'}"
     return ""
 
 
 def traefik(address: str) -> str:
     """What is wrong with Traefik; nothing when it answers on its private entry point."""
     try:
-        answer = httpx.get(f"{address}/ping", timeout=5.0, trust_env=False)
+        with _client() as client:
+            answer = client.get(f"{address}/ping")
     except httpx.HTTPError:
         return "does not answer"
     return "" if answer.status_code == 200 else f"answers {answer.status_code}"
@@ -96,7 +110,8 @@ def running(address: str, node: str) -> list[str]:
 
 def _put(url: str, body: Mapping[str, Any]) -> None:
     try:
-        response = httpx.put(url, json=body, timeout=30.0, trust_env=False)
+        with _client(timeout=30.0) as client:
+            response = client.put(url, json=body)
     except httpx.HTTPError as error:
         raise StackError(f"Nomad: PUT {url}: {error}") from error
     if response.is_error:

@@ -26,8 +26,9 @@ class Member:
 
 def planned(directory: Directory, ports: Mapping[str, int], features: Features) -> tuple[Member, ...]:
     """The members in their starting order."""
-    clients = tuple(_nomad(directory, ports, features, number) for number in range(1, features.clients + 1))
-    return (_consul(directory, ports), _vault(directory, ports), *clients, _traefik(directory, ports, features))
+    clients = (_client(directory, ports, features, number) for number in range(1, features.clients + 1))
+    servers = (_consul(directory, ports), _vault(directory, ports), _nomad(directory, ports))
+    return (*servers, *clients, _traefik(directory, ports, features))
 
 
 def _consul(directory: Directory, ports: Mapping[str, int]) -> Member:
@@ -42,18 +43,18 @@ def _vault(directory: Directory, ports: Mapping[str, int]) -> Member:
     return Member("vault", "vault", arguments, config.vault(directory, ports), where, lambda: health.vault(where), 60)
 
 
-def _nomad(directory: Directory, ports: Mapping[str, int], features: Features, number: int) -> Member:
-    name = f"nomad-{number}"
+def _nomad(directory: Directory, ports: Mapping[str, int]) -> Member:
+    where = address(ports, "nomad.http")
+    arguments = ("agent", f"-config={directory.config('nomad')}")
+    return Member("nomad", "nomad", arguments, config.nomad(directory, ports), where, lambda: health.nomad(where), 60)
+
+
+def _client(directory: Directory, ports: Mapping[str, int], features: Features, number: int) -> Member:
+    name = f"client-{number}"
     where = address(ports, f"{name}.http")
-    return Member(
-        name,
-        "nomad",
-        ("agent", f"-config={directory.config(name)}"),
-        config.nomad(directory, ports, number, features),
-        where,
-        lambda: health.nomad(where, features.driver),
-        120,
-    )
+    arguments = ("agent", f"-config={directory.config(name)}")
+    configuration = config.client(directory, ports, number, features)
+    return Member(name, "nomad", arguments, configuration, where, lambda: health.client(where, features.driver), 120)
 
 
 def _traefik(directory: Directory, ports: Mapping[str, int], features: Features) -> Member:

@@ -17,9 +17,9 @@ _STANDARD = {
     "consul.serf": 8301,
     "vault.http": 8200,
     "vault.cluster": 8201,
-    "nomad-1.http": 4646,
-    "nomad-1.rpc": 4647,
-    "nomad-1.serf": 4648,
+    "nomad.http": 4646,
+    "nomad.rpc": 4647,
+    "nomad.serf": 4648,
     "traefik.web": 8088,
     "traefik.admin": 8089,
 }
@@ -31,12 +31,11 @@ DYNAMIC_SIZE = 400
 
 
 def wanted(clients: int) -> dict[str, int]:
-    """Each port by name with its standard number; `nomad-<n>.dynamic` is the first of that client's dynamic ports."""
+    """Each port by name with its standard number; `client-<n>.dynamic` is the first of that client's dynamic ports."""
     ports = dict(_STANDARD)
     for number in range(1, clients + 1):
-        if number > 1:
-            ports[f"nomad-{number}.http"] = _STANDARD["nomad-1.http"] + 10 * (number - 1)
-        ports[f"nomad-{number}.dynamic"] = _DYNAMIC_RANGE.start + DYNAMIC_SIZE * (number - 1)
+        ports[f"client-{number}.http"] = _STANDARD["nomad.http"] + 10 * number
+        ports[f"client-{number}.dynamic"] = _DYNAMIC_RANGE.start + DYNAMIC_SIZE * (number - 1)
     return ports
 
 

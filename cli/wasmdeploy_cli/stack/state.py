@@ -32,7 +32,7 @@ def current(data_dir: Path | None = None) -> StackState | None:
     record = Record.load(directory.state) if directory else None
     if directory is None or record is None:
         return None
-    nomad = record.members.get("nomad-1")
+    nomad = record.members.get("nomad")
     if nomad is None or not processes.alive(nomad):
         return None
     return described(directory, record)
@@ -46,7 +46,7 @@ def described(directory: Directory, record: Record) -> StackState:
     if keys is None:
         raise StackError(f"{directory.vault_keys} is missing", "wasmdeploy stack down --purge, then up")
     return StackState(
-        nomad_addr=address(record.ports, "nomad-1.http"),
+        nomad_addr=address(record.ports, "nomad.http"),
         consul_addr=address(record.ports, "consul.http"),
         vault_addr=address(record.ports, "vault.http"),
         vault_token=keys.root_token,

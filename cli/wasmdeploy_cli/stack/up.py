@@ -162,11 +162,11 @@ def _unsealed(directory: Directory, member: Member) -> str:
 
 def _completed(directory: Directory, record: Record, member: Member) -> None:
     """What has to be done once a member works."""
-    if member.name == "nomad-1":
+    if member.name == "nomad":
         keys = Keys.load(directory.vault_keys)
         with Vault(address(record.ports, "vault.http"), keys.root_token if keys else None) as vault:
             vault.set_up(f"{member.address}/.well-known/jwks.json")
-    if member.program == "nomad":
+    if member.name.startswith("client-"):
         health.refill(member.address, health.own_node(member.address))
 
 
