@@ -22,6 +22,6 @@ def oom_kills(cgroup: str, task_id: str) -> int:
 
 
 def _v1_scope(task_id: str) -> str:
-    # With cgroup v1 Nomad names only the shared cpuset; the task's memory group follows from its id, alloc/task/hash.
+    # With cgroup v1 Nomad names only the shared cpuset; the memory group follows from the id alloc/task/hash.
     allocation, _, rest = task_id.partition("/")
     return f"{allocation}.{rest.rpartition('/')[0]}"

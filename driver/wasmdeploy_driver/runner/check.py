@@ -14,13 +14,17 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 def check(task: Task) -> None:
     """Raise ConfigError for the first thing that can never work."""
     if task.module and task.component:
-        raise ConfigError("the task has both `module` and `component`", "a command has `module`, an app `component`")
+        raise ConfigError(
+            "the task has both `module` and `component`", "a command has `module`, an app `component`"
+        )
     if not task.module and not task.component:
         raise ConfigError("the task names no guest", 'set `module`, or add `component "name" { source = … }`')
     if task.component and task.http is None:
         raise ConfigError("the task has components but no `http` block", 'add `http { port = "http" }`')
     if task.module and task.http is not None:
-        raise ConfigError("the task has `http` but only a command", "an app has `component` blocks, not `module`")
+        raise ConfigError(
+            "the task has `http` but only a command", "an app has `component` blocks, not `module`"
+        )
     _check_digest(task.digest, "digest")
     for component in task.component:
         _check_digest(component.digest, f"component {component.name!r}: digest")
@@ -36,7 +40,9 @@ def check(task: Task) -> None:
 
 def _check_digest(digest: str, where: str) -> None:
     if digest and not _DIGEST.fullmatch(digest):
-        raise ConfigError(f"{where}: {digest!r} is no digest", "write it as sha256: and 64 hexadecimal digits")
+        raise ConfigError(
+            f"{where}: {digest!r} is no digest", "write it as sha256: and 64 hexadecimal digits"
+        )
 
 
 def _check_variable(variable: Variable) -> None:

@@ -46,7 +46,7 @@ def read_exit(state: Path) -> ExitStatus | None:
 
 
 def exit_without_record(state: Path, wait_status: int | None, oom_killed: bool) -> ExitStatus:
-    """The end of an executor that left no exit.json; `wait_status` as from subprocess, None where not our child."""
+    """The end of an executor that left no exit.json; `wait_status` is None where it was no child."""
     if wait_status is not None and wait_status >= 0:
         return ExitStatus(wait_status or 1, error=f"the executor ended on its own: {last_log_line(state)}")
     number = -wait_status if wait_status is not None else signal.SIGKILL

@@ -34,7 +34,6 @@ class Handle:
         self._child = child
         self._on_event = on_event
         self._end: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
-        self._gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._follow_events())]
 
     @property
@@ -47,12 +46,10 @@ class Handle:
         return await asyncio.shield(self._end)
 
     async def stop(self, timeout: float) -> None:
-        """Let the task finish its work, and kill it when `timeout` seconds have passed; returns when it has ended."""
-        deadline = time.monotonic() + timeout
+        """Let the task finish its work, kill it after `timeout` seconds; returns when it has ended."""
         if timeout > 0 and self.exit is None:
             asking = asyncio.create_task(self._ask_to_stop(timeout))
-            await asyncio.wait({self._end, asking}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait({self._end}, timeout=max(0.0, deadline - time.monotonic()))
+            await asyncio.wait({self._end}, timeout=timeout)
             asking.cancel()
         await self.kill()
 
@@ -63,7 +60,7 @@ class Handle:
             await self.wait()
 
     async def signal(self, name: str) -> None:
-        """Deliver a signal; raises ConfigError for an unknown name, ExecutorError where it cannot be delivered."""
+        """Deliver a signal; raises ConfigError for an unknown name, ExecutorError where that fails."""
         if name not in signal.Signals.__members__:
             raise ConfigError(f"there is no signal {name!r}")
         if name == "SIGKILL":
@@ -98,11 +95,9 @@ class Handle:
 
     async def _watch(self) -> None:
         await self._process_ends()
-        wait_status = None
-        if self._child is not None:
-            wait_status = self._child.wait()
-        # Worker processes of an executor that died without clearing up.
+        # Workers of an executor that died without clearing up; first, while our zombie still holds the pid.
         self.state.process.kill_session()
+        wait_status = self._child.wait() if self._child is not None else None
         directory = self.state.directory
         self.completed_at = ended_at(directory) or time.time()
         killed_for_memory = oom_kills(self.state.cgroup, self.id) > self.state.oom_kills
@@ -114,9 +109,10 @@ class Handle:
         if descriptor is None:
             return
         loop = asyncio.get_running_loop()
+        gone = asyncio.Event()
         try:
-            loop.add_reader(descriptor, lambda: self._gone.done() or self._gone.set_result(None))
-            await self._gone
+            loop.add_reader(descriptor, gone.set)
+            await gone.wait()
         finally:
             loop.remove_reader(descriptor)
             os.close(descriptor)
@@ -124,5 +120,6 @@ class Handle:
     async def _follow_events(self) -> None:
         while self.exit is None and self.state.process.alive:
             with contextlib.suppress(WasmdeployError):
-                await client.call(self.state.directory, {"call": "events"}, timeout=None, on_event=self._on_event)
+                request = {"call": "events"}
+                await client.call(self.state.directory, request, timeout=None, on_event=self._on_event)
             await asyncio.wait({self._end}, timeout=_RECONNECT)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from wasmdeploy_driver.errors import ExecutorError
@@ -23,10 +25,10 @@ class Process:
     def alive(self) -> bool:
         """Whether this very process runs; a zombie does not."""
         stat = _stat(self.pid)
-        return self._is(stat) and stat is not None and stat.state not in "ZX"
+        return stat is not None and stat.runs and self._is(stat)
 
     def open(self) -> int | None:
-        """A pidfd that becomes readable when the process ends, or None where it is gone; the caller closes it."""
+        """A pidfd that is readable once the process ended, None where it is gone; the caller closes it."""
         try:
             descriptor = os.pidfd_open(self.pid)
         except OSError:
@@ -54,14 +56,26 @@ class Process:
         leader = _stat(self.pid)
         if boot_id() != self.boot_id or (leader is not None and not self._is(leader)):
             return  # the pid, and perhaps the session id, now belong to somebody else
-        # A member may fork while it is listed, so look again until none is left; killed ones may take a moment to go.
+        # A member may fork while it is listed, so look again; killed ones may take a moment to go.
         for _ in range(10):
-            members = [pid for pid, stat in _everyone() if stat.session == self.pid and stat.state not in "ZX"]
+            members = [pid for pid, stat in _everyone() if stat.session == self.pid and stat.runs]
             if not members:
                 return
             for pid in members:
-                with contextlib.suppress(ProcessLookupError):
+                with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, signal.SIGKILL)
+
+    def join(self, timeout: float) -> bool:
+        """Block until the process has ended, at most `timeout` seconds; says whether it has."""
+        descriptor = self.open()
+        if descriptor is None:
+            return True
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        try:
+            return bool(poll.poll(timeout * 1000))
+        finally:
+            os.close(descriptor)
 
     def _is(self, stat: _Stat | None) -> bool:
         return stat is not None and stat.start_time == self.start_time and boot_id() == self.boot_id
@@ -75,6 +89,7 @@ def identify(pid: int) -> Process:
     return Process(pid, stat.start_time, boot_id())
 
 
+@cache
 def boot_id() -> str:
     """This boot's name, so that start times of an earlier one mean nothing."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -85,6 +100,10 @@ class _Stat:
     state: str
     session: int
     start_time: int
+
+    @property
+    def runs(self) -> bool:
+        return self.state not in "ZX"
 
 
 def _stat(pid: int) -> _Stat | None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
-import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,14 +17,20 @@ from wasmdeploy_driver.runner.check import check
 from wasmdeploy_driver.runner.client import OnEvent
 from wasmdeploy_driver.runner.exit import last_log_line, read_exit
 from wasmdeploy_driver.runner.handle import Handle
-from wasmdeploy_driver.runner.process import Process
-from wasmdeploy_driver.runner.spawn import EXECUTOR, directory_of, discard, read_record, record, spawn
+from wasmdeploy_driver.runner.spawn import (
+    EXECUTOR,
+    Spawned,
+    directory_of,
+    discard,
+    read_record,
+    record,
+    spawn,
+)
 from wasmdeploy_driver.runner.state import State
 from wasmdeploy_driver.secrets import Secret
 
 LISTEN_TIMEOUT = 60.0  # an interpreter's start on a node that starts a hundred tasks at once
 START_TIMEOUT = 600.0  # a large guest compiling on a busy node
-_POLL = 0.01
 
 
 class Runner:
@@ -52,43 +56,42 @@ class Runner:
         try:
             # Nomad repeats a start under the same id when the plugin died in the middle of it.
             await asyncio.to_thread(discard, directory)
-            process, child = spawn(directory, launch, self._command)
+            spawned = spawn(directory, launch, self._command)
             try:
-                return await self._bring_up(launch, directory, process, child, token, on_event)
+                return await self._bring_up(launch, spawned, token, on_event)
             except BaseException:
-                await asyncio.shield(asyncio.to_thread(_clear, directory, process, child))
+                await asyncio.shield(asyncio.to_thread(spawned.undo))
                 raise
         finally:
             self._starting.discard(launch.id)
 
     async def _bring_up(
-        self,
-        launch: Launch,
-        directory: Path,
-        process: Process,
-        child: subprocess.Popen[bytes],
-        token: Secret | None,
-        on_event: OnEvent,
+        self, launch: Launch, spawned: Spawned, token: Secret | None, on_event: OnEvent
     ) -> Handle:
+        directory, process = spawned.directory, spawned.process
         cgroup = launch.cgroup.path if launch.cgroup else ""
         kills = oom_kills(cgroup, launch.id)
-        await _until_it_listens(directory, process)
         request = {"call": "start", "vault_token": token.reveal() if token else ""}
+        patience = time.monotonic() + LISTEN_TIMEOUT
         try:
-            await client.call(directory, request, timeout=START_TIMEOUT, on_event=on_event)
+            await client.call(
+                directory,
+                request,
+                timeout=START_TIMEOUT,
+                on_event=on_event,
+                keep_trying=lambda: process.alive and time.monotonic() < patience,
+            )
         except ExecutorError as error:
-            raise _ended_early(directory) if not process.alive else error from error
+            raise (error if process.alive else _ended_early(directory)) from error
         entry = read_record(directory)
         if entry is not None:
             record(directory, replace(entry, started=True))
-        state = State(
-            process.pid, process.start_time, process.boot_id, directory, time.time(), cgroup=cgroup, oom_kills=kills
-        )
-        self._handles[launch.id] = Handle(launch.id, state, on_event, child)
+        state = State(process.pid, process.start_time, process.boot_id, directory, time.time(), cgroup, kills)
+        self._handles[launch.id] = Handle(launch.id, state, on_event, spawned.child)
         return self._handles[launch.id]
 
     def recover(self, task_id: str, state: State, on_event: OnEvent) -> Handle:
-        """Take up a task that another plugin process started, running or ended; raises ExecutorError where it is lost."""
+        """Take up a task that an earlier plugin started, running or ended; ExecutorError where it is lost."""
         if (handle := self._handles.get(task_id)) is not None:
             return handle
         if not state.directory.is_dir():
@@ -97,7 +100,7 @@ class Runner:
         return self._handles[task_id]
 
     async def destroy(self, task_id: str, force: bool) -> None:
-        """Forget a task and remove its state directory; kills it first with `force`, raises ExecutorError without."""
+        """Forget a task, remove its state directory; a running one is killed with `force`, else refused."""
         directory = directory_of(self.data_dir, task_id)
         if (handle := self._handles.get(task_id)) is not None:
             if handle.exit is None and not force:
@@ -109,7 +112,7 @@ class Runner:
         await asyncio.to_thread(discard, directory)
 
     def sweep(self) -> None:
-        """Clear what no plugin will ask for again: starts cut short, and ended tasks whose allocation is gone."""
+        """Clear what Nomad will not ask for again: starts cut short, ended tasks whose allocation is gone."""
         try:
             directories = list((self.data_dir / "tasks").iterdir())
         except OSError:
@@ -124,23 +127,7 @@ class Runner:
                 discard(directory)
 
 
-async def _until_it_listens(directory: Path, process: Process) -> None:
-    deadline = time.monotonic() + LISTEN_TIMEOUT
-    while not await client.listens(directory):
-        if not process.alive:
-            raise _ended_early(directory)
-        if time.monotonic() > deadline:
-            raise ExecutorError(f"the executor did not open its control socket in {LISTEN_TIMEOUT:g} s")
-        await asyncio.sleep(_POLL)
-
-
 def _ended_early(directory: Path) -> ExecutorError:
     end = read_exit(directory)
     why = end.error if end is not None and end.error else last_log_line(directory)
     return ExecutorError(f"the executor ended before the task was up: {why}")
-
-
-def _clear(directory: Path, process: Process, child: subprocess.Popen[bytes]) -> None:
-    process.kill_session()
-    child.wait()
-    shutil.rmtree(directory, ignore_errors=True)

@@ -23,14 +23,15 @@ from wasmdeploy_driver.runner.process import Process, identify
 
 EXECUTOR = (sys.executable, "-I", "-m", "wasmdeploy_driver.executor")
 RECORD = "process.json"
+_DYING = 5.0
 
-# The plugin runs with the agent's whole environment, tokens included; an executor gets only what is named here.
+# The plugin has the agent's whole environment, tokens included; an executor gets only what is named here.
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the state directory knows of its processes: the executor, the plugin that started it, and how far it got."""
+    """Whom a state directory belongs to: its executor, the plugin that started it, and how far that got."""
 
     executor: Process
     starter: Process
@@ -38,13 +39,28 @@ class Record:
     root: str
 
 
+@dataclass(frozen=True, slots=True)
+class Spawned:
+    """An executor that was just started, not yet told to start its task."""
+
+    directory: Path
+    process: Process
+    child: subprocess.Popen[bytes]
+
+    def undo(self) -> None:
+        """Kill it and remove its state directory."""
+        self.process.kill_session()
+        self.child.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
 def directory_of(data_dir: Path, task_id: str) -> Path:
     """The task's state directory."""
     return data_dir / "tasks" / hashlib.sha256(task_id.encode()).hexdigest()[:16]
 
 
-def spawn(directory: Path, launch: Launch, command: Sequence[str]) -> tuple[Process, subprocess.Popen[bytes]]:
-    """Make the state directory and start the executor in a session of its own; leaves nothing when it raises."""
+def spawn(directory: Path, launch: Launch, command: Sequence[str]) -> Spawned:
+    """Make the state directory and start the executor in its own session; leaves nothing when it raises."""
     try:
         directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.mkdir(mode=0o700)
@@ -56,7 +72,7 @@ def spawn(directory: Path, launch: Launch, command: Sequence[str]) -> tuple[Proc
         _write_new(directory / LOG, "")
         with (directory / LOG).open("ab") as log:
             # All three streams and every other descriptor stay behind: a child that holds the plugin's stdout
-            # keeps Nomad from noticing that the plugin died. No preexec_fn, so that Python can use vfork here.
+            # keeps Nomad from noticing that the plugin died. No preexec_fn: Python can use vfork then.
             child = subprocess.Popen(
                 [*command, str(directory)],
                 stdin=subprocess.DEVNULL,
@@ -75,7 +91,7 @@ def spawn(directory: Path, launch: Launch, command: Sequence[str]) -> tuple[Proc
     except BaseException:
         _undo(directory, child)
         raise
-    return process, child
+    return Spawned(directory, process, child)
 
 
 def record(directory: Path, entry: Record) -> None:
@@ -95,7 +111,8 @@ def read_record(directory: Path) -> Record | None:
     """The directory's processes, None where it was left before they were written down."""
     try:
         data = json.loads((directory / RECORD).read_text())
-        return Record(_process(data["executor"]), _process(data["starter"]), bool(data["started"]), str(data["root"]))
+        executor, starter = _process(data["executor"]), _process(data["starter"])
+        return Record(executor, starter, bool(data["started"]), str(data["root"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -104,6 +121,7 @@ def discard(directory: Path) -> None:
     """Kill what still runs for the state directory and remove it; does nothing where there is none."""
     if (entry := read_record(directory)) is not None:
         entry.executor.kill_session()
+        entry.executor.join(_DYING)  # what still dies may still write
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISDIR(directory.lstat().st_mode):
             shutil.rmtree(directory)

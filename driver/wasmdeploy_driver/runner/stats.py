@@ -58,8 +58,12 @@ class Sampler:
                 with process.oneshot():
                     cpu, memory = process.cpu_times(), process.memory_info()
                 times[pid] = (cpu.user, cpu.system)
-                user, system = self._before.get(pid, times[pid])
-                by_pid[pid] = Usage(_percent(cpu.user - user, passed), _percent(cpu.system - system, passed), memory.rss)
+                before = self._before.get(pid, times[pid])
+                user, system = (
+                    _percent(cpu.user - before[0], passed),
+                    _percent(cpu.system - before[1], passed),
+                )
+                by_pid[pid] = Usage(user, system, memory.rss)
         self._before, self._before_at = times, now
         total = Usage(
             sum(usage.user for usage in by_pid.values()),

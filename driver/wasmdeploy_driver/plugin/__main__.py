@@ -1,0 +1,5 @@
+"""`python -m wasmdeploy_driver.plugin` is the plugin."""
+
+from wasmdeploy_driver.plugin import main
+
+main()

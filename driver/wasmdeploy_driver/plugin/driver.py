@@ -1,0 +1,181 @@
+"""The Driver service: Nomad's calls for tasks, each handed to the runner."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import grpc  # noqa: TID251  # at home here
+
+from wasmdeploy_driver.errors import WasmdeployError
+from wasmdeploy_driver.plugin import answers, log
+from wasmdeploy_driver.plugin.config import PluginConfig
+from wasmdeploy_driver.plugin.events import Events
+from wasmdeploy_driver.plugin.fingerprint import fingerprint
+from wasmdeploy_driver.plugin.launch import launch_of, vault_token
+from wasmdeploy_driver.plugin.proto import driver_pb2, driver_pb2_grpc
+from wasmdeploy_driver.plugin.spec import spec_of
+from wasmdeploy_driver.plugin.status import translated
+from wasmdeploy_driver.runner import Handle, Runner
+from wasmdeploy_driver.runner.spawn import EXECUTOR
+from wasmdeploy_driver.runner.state import VERSION, State
+from wasmdeploy_driver.task import Task
+
+_FINGERPRINT_EVERY = 30.0
+_NOT_FOUND = "task not found for given id"  # Nomad's own words for it
+_NO_EXEC = "the driver wasm has no exec: a guest is no process with a shell"
+_LOG = logging.getLogger(__name__)
+
+
+class Driver(driver_pb2_grpc.DriverServicer):  # type: ignore[misc]  # generated, untyped
+    """The calls in proto order; `environment` is the agent's, `command` starts an executor."""
+
+    def __init__(self, environment: Mapping[str, str], command: tuple[str, ...] = EXECUTOR) -> None:
+        self._environment = environment
+        self._config = PluginConfig()
+        self._runner = Runner(Path(self._config.data_dir), command)
+        self._events = Events()
+        self._names: dict[str, str] = {}
+        self._mhz = 0.0
+
+    def configure(self, config: PluginConfig, nomad: Any) -> None:
+        """Take the operator's configuration; tasks that run stay as they are."""
+        self._config = config
+        self._runner.data_dir = Path(config.data_dir)
+        self._mhz = _core_mhz(nomad.Topology)
+        if fingerprint(config).health == driver_pb2.FingerprintResponse.HEALTHY:
+            log.to_file(Path(config.data_dir) / "plugin.log")
+        self._runner.sweep()
+
+    async def TaskConfigSchema(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Say what a task's `config` block may hold."""
+        return driver_pb2.TaskConfigSchemaResponse(spec=spec_of(Task))
+
+    async def Capabilities(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Say what the driver can do."""
+        return answers.capabilities()
+
+    async def Fingerprint(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        """Tell the node's health, at once and again and again."""
+        while True:
+            yield fingerprint(self._config)
+            await asyncio.sleep(_FINGERPRINT_EVERY)
+
+    @translated
+    async def RecoverTask(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Take up a task that an earlier plugin process started."""
+        config = request.handle.config
+        if self._runner.find(config.id) is None:
+            state = State.from_bytes(request.handle.driver_state)
+            self._runner.recover(config.id, state, self._listener(config))
+            self._names[config.id] = config.name
+            _LOG.info("recovered task %s, executor %d", config.id, state.pid)
+        return driver_pb2.RecoverTaskResponse()
+
+    @translated
+    async def StartTask(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Start a task; the answer comes when its guests are compiled and its socket listens."""
+        config = request.task
+        vault = self._config.vault_server(self._environment)
+        launch = launch_of(config, self._config, vault)
+        if launch.cgroup is None:
+            _LOG.warning("task %s: Nomad names no cgroup, so cpu and memory are not limited", config.id)
+        token = vault_token(config, launch)
+        handle = await self._runner.start(launch, token, self._listener(config))
+        self._names[config.id] = config.name
+        _LOG.info("started task %s, executor %d", config.id, handle.state.pid)
+        return driver_pb2.StartTaskResponse(
+            result=driver_pb2.StartTaskResponse.SUCCESS, handle=answers.task_handle(handle, config, VERSION)
+        )
+
+    async def WaitTask(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Wait for a task's end."""
+        handle = await self._handle(request.task_id, context)
+        return answers.waited(await handle.wait())
+
+    async def StopTask(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Stop a task; a guest has no signals, so any but SIGKILL means: finish the open requests."""
+        if (handle := self._runner.find(request.task_id)) is not None:
+            timeout = 0.0 if request.signal == "SIGKILL" else request.timeout.ToNanoseconds() / 1e9
+            await handle.stop(timeout)
+        return driver_pb2.StopTaskResponse()
+
+    @translated
+    async def DestroyTask(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Forget a task and clear up after it, also after one that this process never knew."""
+        await self._runner.destroy(request.task_id, request.force)
+        self._names.pop(request.task_id, None)
+        return driver_pb2.DestroyTaskResponse()
+
+    async def InspectTask(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Tell a task's state."""
+        handle = await self._handle(request.task_id, context)
+        attributes = {"pid": str(handle.state.pid)}
+        return answers.inspected(handle, self._names.get(handle.id, ""), attributes)
+
+    async def TaskStats(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        """Tell a task's use of CPU and memory, at once and then at each interval until it ends."""
+        handle = await self._handle(request.task_id, context)
+        interval = max(0.1, request.collection_interval.ToNanoseconds() / 1e9)
+        sampler = handle.sampler()
+        while (sample := sampler.read()) is not None:
+            yield answers.stats(handle.id, sample, self._mhz)
+            await asyncio.sleep(interval)
+
+    async def TaskEvents(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        """Tell what happens to all tasks."""
+        async for event in self._events.stream():
+            yield event
+
+    async def SignalTask(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Hand a signal on; failure is only logged, since Nomad kills a task for an error here."""
+        handle = await self._handle(request.task_id, context)
+        try:
+            await handle.signal(request.signal)
+        except WasmdeployError as error:
+            _LOG.warning("task %s: signal %s not delivered: %s", handle.id, request.signal, error.message)
+        return driver_pb2.SignalTaskResponse()
+
+    async def ExecTask(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Refuse."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, _NO_EXEC)
+
+    async def ExecTaskStreaming(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+        """Refuse."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, _NO_EXEC)
+        yield
+
+    async def CreateNetwork(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Refuse: Nomad makes the networks."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Nomad creates the networks of wasm tasks")
+
+    async def DestroyNetwork(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Refuse: Nomad made it."""
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Nomad destroys the networks of wasm tasks")
+
+    async def _handle(self, task_id: str, context: Any) -> Handle:
+        handle = self._runner.find(task_id)
+        if handle is None:
+            await context.abort(grpc.StatusCode.NOT_FOUND, _NOT_FOUND)
+            raise AssertionError("abort raises")
+        return handle
+
+    def _listener(self, config: Any) -> Any:
+        origin = driver_pb2.TaskConfig(id=config.id, alloc_id=config.alloc_id, name=config.name)
+        return functools.partial(self._publish, origin)
+
+    def _publish(self, config: Any, name: str, detail: str) -> None:
+        self._events.publish(answers.event(config, name, detail))
+
+
+def _core_mhz(topology: Any) -> float:
+    """One core's speed as Nomad reckons it, 0 where it told none."""
+    speeds = [core.base_speed or core.guess_speed or core.max_speed for core in topology.cores]
+    if not speeds:
+        return 0.0
+    total: int = topology.override_total_compute or sum(speeds)
+    return total / len(speeds)

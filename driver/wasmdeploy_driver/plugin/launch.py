@@ -1,0 +1,127 @@
+"""Nomad's TaskConfig as a Launch, and the one thing that travels beside it: the task's Vault token."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from wasmdeploy_driver.errors import ConfigError, SecretError
+from wasmdeploy_driver.executor.launch import Cgroup, Launch, VaultServer
+from wasmdeploy_driver.plugin.config import PluginConfig
+from wasmdeploy_driver.schema import decode
+from wasmdeploy_driver.secrets import Secret
+from wasmdeploy_driver.task import Task
+
+_MAX_TOKEN = 16 << 10
+
+
+def launch_of(config: Any, plugin: PluginConfig, vault: VaultServer | None) -> Launch:
+    """All that the executor needs for a TaskConfig's task; raises ConfigError naming what does not fit."""
+    if not config.name or config.name in (".", "..") or "/" in config.name:
+        raise ConfigError(f"task name {config.name!r} cannot be a directory")
+    _refuse_unserved(config)
+    task = _task(config)
+    host, port = _address(task, config)
+    return Launch(
+        id=config.id,
+        task=task,
+        root=Path(config.alloc_dir) / config.name,
+        cache=Path(plugin.data_dir) / "cache",
+        stdout=Path(config.stdout_path),
+        stderr=Path(config.stderr_path),
+        allow_paths=plugin.allow_paths,
+        host=host,
+        port=port,
+        vault=vault if task.secrets else None,
+        cgroup=_cgroup(config.resources.linux_resources),
+        netns=config.network_isolation_spec.path,
+        environment=_environment(config.env),
+    )
+
+
+def vault_token(config: Any, launch: Launch) -> Secret | None:
+    """The token Nomad fetched for the task; None where it needs none, SecretError where it lacks one."""
+    if not launch.task.secrets:
+        return None
+    names = ", ".join(variable.name for variable in launch.task.secrets)
+    if launch.vault is None:
+        raise SecretError(
+            f"the task has secrets ({names}), but the driver knows no Vault",
+            'set `vault { address = … }` in plugin "nomad-driver-wasm", or VAULT_ADDR for the agent',
+        )
+    token = _read_below(launch.root, "private", "vault_token").strip()
+    if not token:
+        raise SecretError(
+            f"the task has secrets ({names}), but Nomad gave it no Vault token", "add `vault {}` to the task"
+        )
+    return Secret(token)
+
+
+def _task(config: Any) -> Task:
+    try:
+        data = msgpack.unpackb(config.msgpack_driver_config) if config.msgpack_driver_config else {}
+    except ValueError as error:
+        raise ConfigError("the task's config is no msgpack") from error
+    return decode(Task, data, "config")
+
+
+def _address(task: Task, config: Any) -> tuple[str, int]:
+    if task.http is None:
+        return "127.0.0.1", 0
+    ports = {mapping.label: mapping for mapping in config.resources.ports}
+    port = ports.get(task.http.port)
+    if port is None:
+        there = ", ".join(sorted(ports)) or "none"
+        raise ConfigError(
+            f"http.port: the group has no port {task.http.port!r} (ports: {there})",
+            f'add `network {{ port "{task.http.port}" {{}} }}` to the group',
+        )
+    if config.network_isolation_spec.path:
+        return "0.0.0.0", port.to if port.to > 0 else port.value  # noqa: S104  # all of the task's own namespace
+    return port.host_ip or "0.0.0.0", port.value  # noqa: S104  # Nomad always names the address
+
+
+def _cgroup(resources: Any) -> Cgroup | None:
+    if not resources.cpuset_cgroup:
+        return None
+    return Cgroup(resources.cpuset_cgroup, resources.memory_limit_bytes, resources.cpu_shares)
+
+
+def _environment(env: Mapping[str, str]) -> dict[str, str]:
+    # NOMAD_TOKEN and NOMAD_TOKEN_<name> are identities: secrets, so they stay where they are.
+    return {
+        name: value
+        for name, value in sorted(env.items())
+        if name.startswith("NOMAD_") and not name.startswith("NOMAD_TOKEN")
+    }
+
+
+def _refuse_unserved(config: Any) -> None:
+    for name, there in (("user", config.user), ("devices", config.devices), ("volume mounts", config.mounts)):
+        if there:
+            raise ConfigError(f"the driver wasm does not serve {name} yet", "remove it from the task")
+
+
+def _read_below(root: Path, *names: str) -> str:
+    """A small file's text, empty where there is none; never through a symbolic link."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    with contextlib.ExitStack() as open_files:
+        try:
+            descriptor = os.open(root, flags | os.O_DIRECTORY)
+            open_files.callback(os.close, descriptor)
+            for name in names:
+                descriptor = os.open(name, flags, dir_fd=descriptor)
+                open_files.callback(os.close, descriptor)
+        except FileNotFoundError:
+            return ""
+        except OSError as error:
+            raise SecretError(f"the task's Vault token cannot be read: {error.strerror}") from error
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise SecretError("the task's Vault token is no regular file")
+        return os.read(descriptor, _MAX_TOKEN).decode(errors="replace")
