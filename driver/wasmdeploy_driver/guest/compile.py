@@ -16,7 +16,6 @@ from pathlib import Path
 import wasmtime
 
 from wasmdeploy_driver.errors import GuestError, WasmdeployError
-from wasmdeploy_driver.guest.compose import compose
 from wasmdeploy_driver.guest.engine import Engine
 from wasmdeploy_driver.guest.sandbox import first_line
 
@@ -27,8 +26,11 @@ def compile_guest(guest: bytes, form: str) -> bytearray:
     try:
         if form == "module":
             return wasmtime.Module(engine.raw, guest).serialize()
-        whole = compose(guest) if form == "http" else guest
-        return wasmtime.component.Component(engine.raw, whole).serialize()
+        if form == "http":
+            from wasmdeploy_driver.guest.compose import compose
+
+            guest = compose(guest)
+        return wasmtime.component.Component(engine.raw, guest).serialize()
     except wasmtime.WasmtimeError as error:
         raise GuestError(f"cannot be compiled: {first_line(error)}") from error
 

@@ -6,6 +6,7 @@ The seam is `Front`: anything that serves an ASGI application on a socket we bou
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -65,12 +66,14 @@ class GranianFront:
         from granian.http import HTTP1Settings
         from granian.server.embed import Server
 
+        descriptor = os.dup(listener.fileno())  # granian closes what it is given
+
         class Inherited(Server):  # type: ignore[misc]  # granian's class is untyped
             """A server on a socket that is bound already; granian has no public door for it."""
 
             def _init_shared_socket(self) -> None:
-                self._shd = SocketHolder(listener.fileno(), False, _BACKLOG)
-                self._sfd = listener.fileno()
+                self._shd = SocketHolder(descriptor, False, _BACKLOG)
+                self._sfd = descriptor
                 self._ssp = None
 
         self._server = Inherited(

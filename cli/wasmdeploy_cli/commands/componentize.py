@@ -1,0 +1,27 @@
+"""`wasmdeploy componentize`: a Python module into a WebAssembly component."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wasmdeploy_cli.console import Output
+
+
+def command(
+    module: Annotated[str, typer.Argument(help="Python module with a function handle(request), like `app`.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The component to write.")],
+    path: Annotated[
+        list[Path] | None, typer.Option("--path", "-p", help="Directory to import from; may be repeated.")
+    ] = None,
+) -> None:
+    """Build a Python HTTP handler into a WASI 0.2 component; what the http-py template's build command runs.
+
+    Example: wasmdeploy componentize app -o hello.wasm
+    """
+    from wasmdeploy_cli.componentize import componentize
+
+    componentize(module, output, path or [Path()])
+    Output().note(f"Wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")

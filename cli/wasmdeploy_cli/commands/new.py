@@ -1,0 +1,35 @@
+"""`wasmdeploy new`: a new app from a template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wasmdeploy_cli.commands.options import Json
+from wasmdeploy_cli.console import Output
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="Name of the app; becomes a directory.")],
+    template: Annotated[str, typer.Option("--template", "-t", help="Template: http-py.")] = "http-py",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Directory to create, instead of ./NAME.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Create an app: a manifest and a handler that answers HTTP.
+
+    Example: wasmdeploy new hello && cd hello && wasmdeploy up --build
+    """
+    from wasmdeploy_cli.templates import create
+
+    out = Output(as_json)
+    directory = output or Path(name)
+    files = create(template, name, directory)
+    if as_json:
+        out.data({"name": name, "directory": str(directory), "files": files})
+        return
+    out.note(f"Created {directory}/ with {', '.join(files)}")
+    out.note(f"Next: cd {directory} && wasmdeploy up --build")

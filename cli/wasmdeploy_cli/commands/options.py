@@ -1,0 +1,18 @@
+"""Options that several commands take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ManifestPath = Annotated[
+    Path, typer.Argument(metavar="[PATH]", help="The manifest, or the directory it is in.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for programs.")]
+Variables = Annotated[
+    list[str] | None,
+    typer.Option("--variable", metavar="K=V|K=@FILE", help="Value of a variable of the manifest; may be repeated."),
+]
+HERE = Path()

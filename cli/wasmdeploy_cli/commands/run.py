@@ -1,0 +1,30 @@
+"""`wasmdeploy run`: run one WebAssembly program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    module: Annotated[Path, typer.Argument(help="A WASI preview 1 module, or a wasi:cli/run component.")],
+    args: Annotated[
+        list[str] | None, typer.Argument(metavar="ARGS...", help="Arguments of the guest, passed on unchanged.")
+    ] = None,
+    env: Annotated[
+        list[str] | None, typer.Option("--env", "-e", metavar="K=V", help="Environment of the guest; may be repeated.")
+    ] = None,
+    dirs: Annotated[
+        list[str] | None,
+        typer.Option("--dir", metavar="HOST::GUEST", help="Directory the guest may open; may be repeated."),
+    ] = None,
+) -> int:
+    """Run a program once, with this terminal's input and output, and end with its exit code.
+
+    A trap ends with 134 and wasm's backtrace. Example: wasmdeploy run --dir .::/ tool.wasm --flag file.txt
+    """
+    from wasmdeploy_cli.local import pairs, run_once
+
+    return run_once(module, tuple(args or ()), pairs(env or [], "--env"), tuple(dirs or ()))

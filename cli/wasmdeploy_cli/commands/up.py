@@ -1,0 +1,39 @@
+"""`wasmdeploy up`: serve the app on this machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from wasmdeploy_cli.commands.options import HERE, Json, ManifestPath, Variables
+from wasmdeploy_cli.console import Output
+
+
+def command(
+    path: ManifestPath = HERE,
+    listen: Annotated[
+        str, typer.Option("--listen", metavar="HOST:PORT", help="Address to serve on; port 0 picks a free one.")
+    ] = "127.0.0.1:3000",
+    env: Annotated[
+        list[str] | None, typer.Option("--env", "-e", metavar="K=V", help="Environment of every component; may be repeated.")
+    ] = None,
+    variable: Variables = None,
+    build: Annotated[bool, typer.Option("--build", "-b", help="Build the app first.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Serve the app with the wasmtime that is built in, until Ctrl-C.
+
+    A secret's value comes from --variable, or from Vault where VAULT_ADDR or a local stack names one.
+    Example: wasmdeploy up --build --listen 127.0.0.1:0 --variable greeting=Hello
+    """
+    from wasmdeploy_cli.builder import build as build_app
+    from wasmdeploy_cli.local import Options, address, pairs, serve
+    from wasmdeploy_cli.manifest import load, read_values
+
+    out = Output(as_json)
+    app = load(path)
+    options = Options(*address(listen), pairs(env or [], "--env"), read_values(variable or []))
+    if build:
+        build_app(app, out)
+    serve(app, options, out)

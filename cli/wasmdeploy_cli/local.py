@@ -1,0 +1,161 @@
+"""Running guests on this machine: the same executor as on a node, inside this process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from wasmdeploy_cli.console import Output
+from wasmdeploy_cli.errors import ConfigError, GuestTrap, SecretError
+from wasmdeploy_cli.job import make_task
+from wasmdeploy_cli.manifest import App, require_built
+from wasmdeploy_driver.executor.launch import Launch
+from wasmdeploy_driver.secrets import GivenSecrets, Secret, SecretSource, VaultSecrets
+from wasmdeploy_driver.task import Dir, Limits, Task
+from wasmdeploy_driver.variables import resolve
+
+# A running guest gets this long to finish its requests after Ctrl-C; a second Ctrl-C ends at once.
+_DRAIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line adds to the manifest."""
+
+    host: str
+    port: int
+    env: Mapping[str, str]
+    values: Mapping[str, str]
+
+
+def address(text: str) -> tuple[str, int]:
+    """HOST:PORT apart; raises ConfigError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        raise ConfigError(f"--listen {text}: expected HOST:PORT, like 127.0.0.1:3000")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def pairs(items: Iterable[str], option: str) -> dict[str, str]:
+    """K=V items as a map; raises ConfigError."""
+    found = {}
+    for item in items:
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"{option} {item}: expected KEY=VALUE")
+        found[key] = value
+    return found
+
+
+def serve(app: App, options: Options, out: Output) -> None:
+    """Serve the app until SIGINT or SIGTERM; raises what keeps it from serving."""
+    sources = {name: str(source.resolve()) for name, source in require_built(app).items()}
+    secret_names = set(app.secrets)
+    given = {name: value for name, value in options.values.items() if name in secret_names}
+    plain = {name: value for name, value in options.values.items() if name not in secret_names}
+    task = make_task(app, sources, values=plain)
+    task = replace(
+        task, component=tuple(replace(each, environment={**each.environment, **options.env}) for each in task.component)
+    )
+    launch = _launch("up", task, app.directory.resolve(), options.host, options.port)
+    asyncio.run(_serve(launch, _secrets(task, given), out))
+
+
+async def _serve(launch: Launch, secrets: SecretSource, out: Output) -> None:
+    from wasmdeploy_driver.executor.prepare import compile_all, load_app
+    from wasmdeploy_driver.executor.serve import Serving
+    from wasmdeploy_driver.http.front import listen
+
+    values = resolve(launch.task, secrets)
+    listener = listen(launch.host, launch.port)  # a port in use is said before a long compile
+    with out.waiting("Preparing the app") if not out.quiet else nullcontext():
+        compiled = compile_all(launch, lambda name, text: out.event(name, text) if name != "cached" else None)
+        router = load_app(launch, compiled, values)
+    serving = Serving(router, listener, lambda name, text: out.event(name, text))
+    host, port = serving.address
+    url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    _stop_on_signals(serving, out)
+    await serving.run(lambda: out.data({"event": "serving", "url": url} if out.json_mode else f"Serving {url}"))
+
+
+def _stop_on_signals(serving: object, out: Output) -> None:
+    from wasmdeploy_driver.executor.serve import Serving
+
+    assert isinstance(serving, Serving)
+    loop = asyncio.get_running_loop()
+    stopping: list[asyncio.Task[bool]] = []
+
+    def stop() -> None:
+        if stopping:
+            out.note("Stopped before every request was answered")
+            os._exit(130)
+        out.note("Stopping …")
+        stopping.append(loop.create_task(serving.stop(_DRAIN_SECONDS)))
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+
+
+def _secrets(task: Task, given: Mapping[str, str]) -> SecretSource:
+    needed = {variable.name for variable in task.secrets}
+    if needed <= given.keys():
+        return GivenSecrets({name: Secret(value) for name, value in given.items()})
+    vault_address, token = os.environ.get("VAULT_ADDR", ""), os.environ.get("VAULT_TOKEN", "")
+    if not vault_address:
+        from wasmdeploy_cli.stack.state import current
+
+        if (stack := current()) is not None:
+            vault_address, token = stack.vault_addr, stack.vault_token
+    if not vault_address or given:
+        missing = ", ".join(sorted(needed - given.keys()))
+        raise SecretError(
+            f"no value for the secret {missing}", "give it with --variable NAME=@FILE, or set VAULT_ADDR and VAULT_TOKEN"
+        )
+    return VaultSecrets(vault_address, Secret(token), ca_cert=os.environ.get("VAULT_CACERT", ""))
+
+
+def run_once(module: Path, args: tuple[str, ...], env: Mapping[str, str], dirs: tuple[str, ...]) -> int:
+    """Run a program with this process's streams and give its exit code; raises GuestError for an unusable file."""
+    from wasmdeploy_driver.executor.prepare import compile_all, load_command
+
+    source = module.resolve()
+    task = Task(
+        app=module.name,
+        module=str(source),
+        args=args,
+        env=env,
+        dir=tuple(_dir(each) for each in dirs),
+        limits=Limits(memory_mb=4096, timeout="0"),
+    )
+    launch = _launch("run", task, Path("/"), "", 0)
+    compiled = compile_all(launch, lambda _name, _text: None)
+    command = load_command(launch, compiled[""], resolve(task, GivenSecrets({})))
+    sys.stdout.flush()
+    try:
+        return command.run()
+    except GuestTrap as trap:
+        # The trap is the program's end, not a failure of ours: its backtrace and the status of an abort.
+        sys.stderr.write(f"{trap.message}\n")
+        return trap.exit_code
+
+
+def _dir(option: str) -> Dir:
+    host, colons, guest = option.partition("::")
+    path = Path(host).resolve()
+    if not path.is_dir():
+        raise ConfigError(f"--dir {option}: {host} is no directory")
+    return Dir(str(path).lstrip("/") or ".", guest if colons else host)
+
+
+def _launch(identifier: str, task: Task, root: Path, host: str, port: int) -> Launch:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wasmdeploy" / "compiled"
+    return Launch(
+        id=identifier, task=task, root=root, cache=cache, stdout=Path("/dev/stdout"), stderr=Path("/dev/stderr"),
+        allow_paths=("/",), host=host, port=port,
+    )  # fmt: skip

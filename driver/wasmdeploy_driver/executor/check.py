@@ -1,0 +1,30 @@
+"""Checks a guest's file without running it: what `build` and `deploy` ask before anything leaves the machine."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from wasmdeploy_driver.errors import GuestError
+from wasmdeploy_driver.guest.binary import Binary, inspect, require_app
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A guest that can answer HTTP, its digest (`sha256:…`) and its size in bytes."""
+
+    digest: str
+    size: int
+    binary: Binary
+
+
+def check_app_guest(path: Path) -> Checked:
+    """Read and check one guest of an app; raises GuestError for anything that a node would refuse."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise GuestError(f"{path}: {error.strerror}", "build the app first: wasmdeploy build") from error
+    binary = inspect(data, str(path))
+    require_app(binary, str(path))
+    return Checked("sha256:" + hashlib.sha256(data).hexdigest(), len(data), binary)

@@ -1,0 +1,3 @@
+module wasmdeploy.dev/tests/guests/cgi
+
+go 1.24

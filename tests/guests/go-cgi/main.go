@@ -1,0 +1,40 @@
+// A CGI guest: answers with what it was given, chosen by the path.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sort"
+	"strings"
+)
+
+func main() {
+	path := os.Getenv("PATH_INFO")
+	switch {
+	case strings.HasPrefix(path, "/env"):
+		fmt.Print("Content-Type: text/plain\n\n")
+		all := os.Environ()
+		sort.Strings(all)
+		fmt.Println(strings.Join(all, "\n"))
+	case strings.HasPrefix(path, "/echo"):
+		fmt.Print("Content-Type: application/octet-stream\n\n")
+		io.Copy(os.Stdout, os.Stdin)
+	case strings.HasPrefix(path, "/args"):
+		fmt.Printf("Content-Type: text/plain\n\n%q\n", os.Args)
+	case strings.HasPrefix(path, "/teapot"):
+		fmt.Print("Status: 418 I'm a teapot\n\nshort and stout\n")
+	case strings.HasPrefix(path, "/moved"):
+		fmt.Print("Location: /elsewhere\n\n")
+	case strings.HasPrefix(path, "/fail"):
+		os.Exit(3)
+	case strings.HasPrefix(path, "/panic"):
+		panic("as asked")
+	case strings.HasPrefix(path, "/loop"):
+		for {
+		}
+	case strings.HasPrefix(path, "/nothing"):
+	default:
+		fmt.Print("Content-Type: text/plain\n\nhello from Go\n")
+	}
+}
