@@ -15,7 +15,6 @@ from pathlib import Path
 from wasmdeploy_cli.errors import ConfigError
 
 NAME = "nomad-driver-wasm"
-DEFAULT_DATA_DIR = Path("/var/lib/wasmdeploy")
 _MODULE = "wasmdeploy_driver.plugin"
 _SHEBANG_LIMIT = 255  # Linux reads 256 bytes of a script's first line, older kernels 128 but wrongly
 
@@ -29,7 +28,7 @@ class Installed:
 
 
 def launcher(python: str) -> str:
-    """The executable's text: a Python script, or a shell script where the kernel would not take the shebang."""
+    """The executable's text: a Python script, or a shell script where the kernel refuses the shebang."""
     shebang = f"#!{python} -I"
     call = f"import sys\n\nfrom {_MODULE} import main\n\nsys.exit(main())\n"
     if len(shebang.encode()) < _SHEBANG_LIMIT and not any(space in python for space in " \t\n"):
@@ -39,7 +38,7 @@ def launcher(python: str) -> str:
 
 
 def installed(plugin_dir: Path, python: str = sys.executable) -> Installed:
-    """Write the driver's executable into `plugin_dir`, whole or not at all; doing it again changes nothing."""
+    """Write the driver's executable into `plugin_dir`, whole or not at all; once more changes nothing."""
     _check_importable(python)
     path = plugin_dir / NAME
     text = launcher(python)
@@ -57,7 +56,9 @@ def installed(plugin_dir: Path, python: str = sys.executable) -> Installed:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", "choose a --plugin-dir that you may write to") from error
+        raise ConfigError(
+            f"{path}: {error.strerror}", "choose a --plugin-dir that you may write to"
+        ) from error
     return Installed(path, changed=True)
 
 
@@ -65,24 +66,28 @@ def _check_importable(python: str) -> None:
     """Nomad starts the driver isolated: packages of a user's own site directory are not seen there."""
     probe = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({_MODULE!r}) is None)"
     try:
-        code = subprocess.run([python, "-I", "-c", probe], capture_output=True, check=False, timeout=60).returncode
+        code = subprocess.run(
+            [python, "-I", "-c", probe], capture_output=True, check=False, timeout=60
+        ).returncode
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ConfigError(f"{python} cannot be run: {error}") from error
     if code:
         raise ConfigError(
             f"{python} -I finds no {_MODULE}: the driver would not start",
-            "install wasmdeploy into a virtual environment (not with pip install --user) and run it from there",
+            "install wasmdeploy into a virtual environment, not with pip install --user, and run that one",
         )
 
 
-def plugin_block(data_dir: Path, allow_paths: Sequence[Path] = (), vault_addr: str = "") -> str:
-    """The agent's `plugin` block in HCL, empty settings left out."""
-    lines = [f'plugin "{NAME}" {{', "  config {", f"    data_dir    = {quoted(data_dir)}"]
+def plugin_block(data_dir: Path | None = None, allow_paths: Sequence[Path] = (), vault_addr: str = "") -> str:
+    """The agent's `plugin` block in HCL; what is not given is left out, and the driver's defaults hold."""
+    lines = []
+    if data_dir:
+        lines.append(f"    data_dir    = {quoted(data_dir)}")
     if allow_paths:
         lines.append(f"    allow_paths = [{', '.join(quoted(path) for path in allow_paths)}]")
     if vault_addr:
         lines += ["    vault {", f"      address = {quoted(vault_addr)}", "    }"]
-    return "\n".join([*lines, "  }", "}"]) + "\n"
+    return "\n".join([f'plugin "{NAME}" {{', "  config {", *lines, "  }", "}"]) + "\n"
 
 
 def quoted(text: str | Path) -> str:

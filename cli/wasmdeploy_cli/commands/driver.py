@@ -20,20 +20,28 @@ def install(
     output.data(str(installed.path))
     output.note("Installed." if installed.changed else "It was installed already.")
     output.note(
-        f'Next: set plugin_dir = "{installed.path.parent}" in the agent\'s configuration, add the block that\n'
-        "`wasmdeploy driver config` prints, and restart the agent."
+        f'Next: set plugin_dir = "{installed.path.parent}" in the agent\'s configuration, add the block\n'
+        "that `wasmdeploy driver config` prints, and restart the agent."
     )
 
 
 def config(
     data_dir: Annotated[
-        Path, typer.Option(help="Where the driver keeps its tasks' state and compiled guests.")
-    ] = driver_install.DEFAULT_DATA_DIR,
-    allow_path: Annotated[
-        list[Path] | None, typer.Option(help="A directory outside the task's own that guests may come from; repeatable.")
+        Path | None,
+        typer.Option(
+            help="Where the driver keeps its tasks' state and compiled guests.",
+            show_default="its own default",
+        ),
     ] = None,
-    vault_addr: Annotated[str, typer.Option(help="Vault's address, for apps with secrets.", envvar="VAULT_ADDR")] = "",
+    allow_path: Annotated[
+        list[Path] | None,
+        typer.Option(help="A directory outside the task's own that guests may come from; repeatable."),
+    ] = None,
+    vault_addr: Annotated[
+        str, typer.Option(help="Vault's address, for apps with secrets.", envvar="VAULT_ADDR")
+    ] = "",
 ) -> None:
     """Print the `plugin` block for the Nomad agent's configuration."""
     allowed = [path.expanduser().absolute() for path in allow_path or []]
-    Output().data(driver_install.plugin_block(data_dir.expanduser().absolute(), allowed, vault_addr))
+    where = data_dir.expanduser().absolute() if data_dir else None
+    Output().data(driver_install.plugin_block(where, allowed, vault_addr))

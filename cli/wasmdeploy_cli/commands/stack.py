@@ -11,29 +11,36 @@ from wasmdeploy_cli.console import Output
 
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", envvar="WASMDEPLOY_STACK_DIR", help="Directory that the stack owns.", show_default=False),
+    typer.Option(
+        "--data-dir", envvar="WASMDEPLOY_STACK_DIR", help="Directory that the stack owns.", show_default=False
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
 
 _NOT_RUNNING = 3  # what init scripts answer for a service that does not run
 
 
-def up(
+def up(  # noqa: PLR0917  typer calls it by name
     clients: Annotated[
-        int | None, typer.Option(min=1, max=25, help="Number of Nomad clients.", show_default="1, or as before")
+        int | None,
+        typer.Option(min=1, max=25, help="Number of Nomad clients.", show_default="1, or as before"),
     ] = None,
     bin_dir: Annotated[
-        Path | None, typer.Option(help="Where nomad, consul, vault and traefik are.", show_default="PATH, build cache")
+        Path | None,
+        typer.Option(help="Where nomad, consul, vault and traefik are.", show_default="PATH, build cache"),
     ] = None,
     data_dir: DataDir = None,
     ports: Annotated[
-        Literal["standard", "auto"], typer.Option(help="Take the standard ports where free, or any free ones.")
+        Literal["standard", "auto"],
+        typer.Option(help="Take the standard ports where free, or any free ones."),
     ] = "standard",
     raw_exec: Annotated[
-        bool | None, typer.Option("--raw-exec/--no-raw-exec", help="Let jobs run any program.", show_default="off")
+        bool | None,
+        typer.Option("--raw-exec/--no-raw-exec", help="Let jobs run any program.", show_default="off"),
     ] = None,
     dashboard: Annotated[
-        bool | None, typer.Option("--dashboard/--no-dashboard", help="Open Traefik's dashboard.", show_default="off")
+        bool | None,
+        typer.Option("--dashboard/--no-dashboard", help="Open Traefik's dashboard.", show_default="off"),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -50,7 +57,9 @@ def up(
         "TRAEFIK_ADDR": state.traefik_addr,
     }
     if json:
-        output.data({**addresses, "components_dir": str(state.components_dir), "data_dir": str(state.data_dir)})
+        output.data(
+            {**addresses, "components_dir": str(state.components_dir), "data_dir": str(state.data_dir)}
+        )
     else:
         output.data("\n".join(f"{name}={value}" for name, value in addresses.items()))
         output.note("Commands use this stack while NOMAD_ADDR is unset. Stop it with: wasmdeploy stack down")
@@ -59,7 +68,10 @@ def up(
 def down(
     data_dir: DataDir = None,
     purge: Annotated[
-        bool, typer.Option("--purge/--keep-data", help="Also remove the stack's directory, jobs and secrets included.")
+        bool,
+        typer.Option(
+            "--purge/--keep-data", help="Also remove the stack's directory, jobs and secrets included."
+        ),
     ] = False,
     json: Json = False,
 ) -> None:
@@ -86,7 +98,14 @@ def status(data_dir: DataDir = None, json: Json = False) -> None:
     if json:
         output.data(
             [
-                {"name": m.name, "state": m.condition, "address": m.address, "pid": m.pid, "log": str(m.log), "detail": m.detail}
+                {
+                    "name": m.name,
+                    "state": m.condition,
+                    "address": m.address,
+                    "pid": m.pid,
+                    "log": str(m.log),
+                    "detail": m.detail,
+                }
                 for m in members
             ]
         )

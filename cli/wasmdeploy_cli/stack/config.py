@@ -89,8 +89,8 @@ listener "tcp" {{
 def nomad(directory: Directory, ports: Mapping[str, int]) -> str:
     """The server, apart from the clients.
 
-    A client in the server's own process registers a moment before the new leader can sign its identity, and tries
-    again only 15 to 30 seconds later.
+    A client in the server's own process registers a moment before the new leader can sign its identity, and
+    tries again only 15 to 30 seconds later.
     """
     return f"""\
 name                 = "wasmdeploy"
@@ -123,7 +123,9 @@ def client(directory: Directory, ports: Mapping[str, int], number: int, features
     """A Nomad agent that runs tasks."""
     member = f"client-{number}"
     low = ports[f"{member}.dynamic"]
-    wasm = plugin_block(directory.data(f"{member}-wasm"), [directory.components], address(ports, "vault.http"))
+    wasm = plugin_block(
+        directory.data(f"{member}-wasm"), [directory.components], address(ports, "vault.http")
+    )
     return f"""\
 name                 = "{member}"
 data_dir             = {quoted(directory.data(member))}
@@ -193,7 +195,7 @@ telemetry {
 
 
 def traefik(directory: Directory, ports: Mapping[str, int], features: Features) -> str:
-    """Routes from Consul's catalogue; a second, private entry point carries the health check (and the dashboard)."""
+    """Routes from Consul's catalogue; a private entry point carries the health check and dashboard."""
     dashboard = "api:\n  insecure: true\n  dashboard: true\n" if features.dashboard else ""
     return f"""\
 global:

@@ -58,7 +58,7 @@ class Directory:
 
 
 def located(given: Path | None) -> Path:
-    """The directory in question: the given one, $WASMDEPLOY_STACK_DIR, or the default below $XDG_DATA_HOME."""
+    """The directory in question: the given one, $WASMDEPLOY_STACK_DIR, or one below $XDG_DATA_HOME."""
     if given is None and (from_environment := os.environ.get(ENVIRONMENT)):
         given = Path(from_environment)
     if given is None:
@@ -78,10 +78,10 @@ def opened(path: Path) -> Directory | None:
 
 
 def claimed(path: Path) -> Directory:
-    """Own `path`: make it, take it when empty, find it again; refuse a directory with someone else's files."""
+    """Own `path`: make it, take it when empty, find it again; refuse one with other files."""
     if any(character in str(path) for character in '"\\\n\r') or "${" in str(path) or "%{" in str(path):
         raise StackError(
-            f"{path}: a quote, backslash, line end, ${{ or %{{ in the path would break the agents' configuration",
+            f"{path}: quotes, backslashes, line ends, ${{ and %{{ in the path would break the configuration",
             "choose another directory with --data-dir",
         )
     try:
@@ -95,11 +95,10 @@ def claimed(path: Path) -> Directory:
                 "choose an empty or a new directory with --data-dir",
             )
         path.chmod(0o711)
-        (path / MARKER).write_text(uuid.uuid4().hex + "\n")
+        directory = Directory(path, uuid.uuid4().hex)
+        (path / MARKER).write_text(directory.id + "\n")
     except OSError as error:
         raise StackError(f"{path}: {error.strerror}", "choose another directory with --data-dir") from error
-    directory = opened(path)
-    assert directory is not None
     return directory
 
 
@@ -111,7 +110,9 @@ def locked(directory: Directory) -> Iterator[None]:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     except BlockingIOError as error:
-        raise StackError(f"another command is at work on the stack in {directory.path}", "wait for it to end") from error
+        raise StackError(
+            f"another command is at work on the stack in {directory.path}", "wait for it to end"
+        ) from error
     finally:
         os.close(fd)
 

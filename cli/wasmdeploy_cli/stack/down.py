@@ -1,18 +1,17 @@
-"""Stops a stack so that nothing of it is left: tasks first, then the members, then what they may have left."""
+"""Stops a stack so that nothing of it is left: its tasks, its members, then what those may have left."""
 
 from __future__ import annotations
 
-import ctypes
-import os
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from wasmdeploy_cli.errors import StackError
 from wasmdeploy_cli.stack import health, processes
 from wasmdeploy_cli.stack.config import address
-from wasmdeploy_cli.stack.directory import Directory, current_mounts, located, locked, opened, removed
+from wasmdeploy_cli.stack.directory import located, locked, opened, removed
 from wasmdeploy_cli.stack.record import Record
-from wasmdeploy_cli.stack.up import MARK
+from wasmdeploy_cli.stack.sweep import swept
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 _DRAIN_PATIENCE = 60.0
 _STOP_GRACE = 15.0
-_MNT_DETACH = 2
 
 
 def down(data_dir: Path | None, purge: bool, output: Output) -> bool:
@@ -33,12 +31,12 @@ def down(data_dir: Path | None, purge: bool, output: Output) -> bool:
         record = Record.load(directory.state) or Record()
         with output.waiting("Stopping the tasks"):
             _emptied(record, output)
-        for name in reversed(record.members):
+        for name in sorted(record.members, key=_stopping_order):
             with output.waiting(f"Stopping {name}"):
                 processes.stopped(record.members[name], _STOP_GRACE)
             record = record.without(name)
             record.save(directory.state)
-        _swept(directory, output)
+        swept(directory, output)
         if purge:
             removed(directory)
     return True
@@ -55,27 +53,21 @@ def _emptied(record: Record, output: Output) -> None:
         drained = {agent: health.own_node(agent) for agent in agents}
         for agent, node in drained.items():
             health.drain(agent, node)
-        deadline = time.monotonic() + _DRAIN_PATIENCE
-        while left := [one for agent, node in drained.items() for one in health.running(agent, node)]:
-            if time.monotonic() > deadline:
-                raise StackError(f"{len(left)} allocations do not end: {', '.join(sorted(left))}")
-            time.sleep(0.2)
+        _wait_until_empty(drained)
     except StackError as error:
         # A broken Nomad must not keep the rest from stopping; the sweep takes what runs on.
         output.event("warning", f"The tasks did not end in good order: {error.message}")
 
 
-def _swept(directory: Directory, output: Output) -> None:
-    """End what outlived its agent, and unmount what is left below the stack's own directory."""
-    for process in processes.marked(MARK, directory.id):
-        output.event("sweep", f"Ending the leftover process {process.pid}")
-        processes.stopped(process, 5.0)
-    for point in current_mounts(directory.path):
-        _unmounted(point)
+def _wait_until_empty(drained: Mapping[str, str]) -> None:
+    deadline = time.monotonic() + _DRAIN_PATIENCE
+    while left := [one for agent, node in drained.items() for one in health.running(agent, node)]:
+        if time.monotonic() > deadline:
+            raise StackError(f"{len(left)} allocations do not end: {', '.join(sorted(left))}")
+        time.sleep(0.2)
 
 
-def _unmounted(point: Path) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.umount2(os.fsencode(point), _MNT_DETACH) != 0:
-        reason = os.strerror(ctypes.get_errno())
-        raise StackError(f"{point} cannot be unmounted: {reason}", f"sudo umount {point}")
+def _stopping_order(name: str) -> tuple[int, str]:
+    """Traefik first, then Nomad's clients, and what the others depend on last."""
+    order = ("traefik", "client", "nomad", "vault", "consul")
+    return order.index(name.split("-", maxsplit=1)[0]), name

@@ -11,6 +11,7 @@ import httpx  # noqa: TID251  this module is the stack's one client of Consul, N
 from wasmdeploy_cli.errors import StackError
 from wasmdeploy_cli.stack.vault import Vault
 
+_DRAINED_BY = {"by": "wasmdeploy stack down"}
 _FORCE_NOW = -1  # a drain deadline below zero: stop everything at once
 
 
@@ -60,7 +61,7 @@ def client(address: str, driver: bool) -> str:
     if not agent:
         return "does not answer"
     stats = agent.get("stats", {}).get("client", {})
-    # Set by the first heartbeat of this very process: a node that crashed counts as ready for some seconds more.
+    # Set by this very process's first heartbeat: a node that crashed counts as ready for some seconds.
     if stats.get("heartbeat_ttl", "0s") == "0s":
         return "it has not registered"
     node = _json(f"{address}/v1/node/{stats.get('node_id')}")
@@ -92,11 +93,14 @@ def own_node(address: str) -> str:
 
 def drain(address: str, node: str) -> None:
     """Stop what runs on a node, and let nothing new start there; its jobs stay registered."""
-    _put(f"{address}/v1/node/{node}/drain", {"DrainSpec": {"Deadline": _FORCE_NOW, "IgnoreSystemJobs": False}})
+    _put(f"{address}/v1/node/{node}/drain", {"DrainSpec": {"Deadline": _FORCE_NOW}, "Meta": _DRAINED_BY})
 
 
 def refill(address: str, node: str) -> None:
-    """Let jobs start on a node again."""
+    """Let jobs start again on a node that `drain` emptied; one that the user drained stays as it is."""
+    last = (_json(f"{address}/v1/node/{node}") or {}).get("LastDrain") or {}
+    if last.get("Meta") != _DRAINED_BY or last.get("Status") == "canceled":
+        return
     _put(f"{address}/v1/node/{node}/drain", {"DrainSpec": None, "MarkEligible": True})
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from wasmdeploy_cli.stack import config, health
 from wasmdeploy_cli.stack.config import Features, address
@@ -34,19 +33,31 @@ def planned(directory: Directory, ports: Mapping[str, int], features: Features) 
 def _consul(directory: Directory, ports: Mapping[str, int]) -> Member:
     where = address(ports, "consul.http")
     arguments = ("agent", f"-config-file={directory.config('consul')}")
-    return Member("consul", "consul", arguments, config.consul(directory, ports), where, lambda: health.consul(where), 60)
+    return Member(
+        "consul",
+        "consul",
+        arguments,
+        config.consul(directory, ports),
+        where,
+        lambda: health.consul(where),
+        60,
+    )
 
 
 def _vault(directory: Directory, ports: Mapping[str, int]) -> Member:
     where = address(ports, "vault.http")
     arguments = ("server", f"-config={directory.config('vault')}")
-    return Member("vault", "vault", arguments, config.vault(directory, ports), where, lambda: health.vault(where), 60)
+    return Member(
+        "vault", "vault", arguments, config.vault(directory, ports), where, lambda: health.vault(where), 60
+    )
 
 
 def _nomad(directory: Directory, ports: Mapping[str, int]) -> Member:
     where = address(ports, "nomad.http")
     arguments = ("agent", f"-config={directory.config('nomad')}")
-    return Member("nomad", "nomad", arguments, config.nomad(directory, ports), where, lambda: health.nomad(where), 60)
+    return Member(
+        "nomad", "nomad", arguments, config.nomad(directory, ports), where, lambda: health.nomad(where), 60
+    )
 
 
 def _client(directory: Directory, ports: Mapping[str, int], features: Features, number: int) -> Member:
@@ -54,7 +65,9 @@ def _client(directory: Directory, ports: Mapping[str, int], features: Features, 
     where = address(ports, f"{name}.http")
     arguments = ("agent", f"-config={directory.config(name)}")
     configuration = config.client(directory, ports, number, features)
-    return Member(name, "nomad", arguments, configuration, where, lambda: health.client(where, features.driver), 120)
+    return Member(
+        name, "nomad", arguments, configuration, where, lambda: health.client(where, features.driver), 120
+    )
 
 
 def _traefik(directory: Directory, ports: Mapping[str, int], features: Features) -> Member:
@@ -70,9 +83,9 @@ def _traefik(directory: Directory, ports: Mapping[str, int], features: Features)
     )
 
 
-def written(directory: Directory, member: Member) -> Path:
-    """Put a member's configuration where it reads it."""
+def written(directory: Directory, member: Member) -> None:
+    """Put a member's configuration where it reads it, and make the directory of its data."""
     path = directory.config(member.name)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     path.write_text(member.configuration)
-    return path
+    directory.data(member.name).mkdir(mode=0o711, exist_ok=True)

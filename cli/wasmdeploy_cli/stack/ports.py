@@ -23,15 +23,15 @@ _STANDARD = {
     "traefik.web": 8088,
     "traefik.admin": 8089,
 }
-# Below the kernel's ephemeral ports and Nomad's dynamic ones: an outgoing connection cannot sit on one of these when a
-# crashed member comes back.
+# Below the kernel's ephemeral ports and Nomad's dynamic ones: when a crashed member comes back, no outgoing
+# connection sits on its port.
 _FREE_RANGE = range(10000, 20000)
 _DYNAMIC_RANGE = range(20000, 32000)
 DYNAMIC_SIZE = 400
 
 
 def wanted(clients: int) -> dict[str, int]:
-    """Each port by name with its standard number; `client-<n>.dynamic` is the first of that client's dynamic ports."""
+    """Each port by name with its standard number; `client-<n>.dynamic` is the first of a client's range."""
     ports = dict(_STANDARD)
     for number in range(1, clients + 1):
         ports[f"client-{number}.http"] = _STANDARD["nomad.http"] + 10 * number

@@ -1,7 +1,7 @@
 """A process that outlives the command which started it, known by more than its number.
 
-Process numbers are reused, so a process is its number, its start time and the boot it lived in; signals go through a
-pidfd that was checked against all three, and therefore never reach anyone else.
+Process numbers are reused, so a process is its number, its start time and the boot it lived in; signals go
+through a pidfd that was checked against all three, and therefore never reach anyone else.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextlib
 import os
 import select
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,7 +93,9 @@ def stopped(process: Process, grace: float) -> None:
                 _reap(process.pid)
                 return
     except PermissionError as error:
-        raise StackError(f"process {process.pid} belongs to another user", "run the command as that user") from error
+        raise StackError(
+            f"process {process.pid} belongs to another user", "run the command as that user"
+        ) from error
     finally:
         os.close(fd)
     raise StackError(f"process {process.pid} does not end", "look at what it waits for: /proc/PID/stack")
@@ -110,21 +112,11 @@ def _reap(pid: int) -> None:
         os.waitpid(pid, os.WNOHANG)
 
 
-def marked(variable: str, value: str) -> list[Process]:
-    """The processes whose environment holds `variable=value`, which only our own descendants do."""
-    entry = f"{variable}={value}".encode()
-    found = []
+def every() -> Iterator[Process]:
+    """All processes of the machine that run now."""
     for path in Path("/proc").iterdir():
-        if not path.name.isdigit() or int(path.name) == os.getpid():
-            continue
-        try:
-            environment = (path / "environ").read_bytes().split(b"\0")
-        except OSError:
-            continue  # gone, or another user's
-        stat = _stat(int(path.name))
-        if entry in environment and stat and stat[0] not in "ZX":
-            found.append(Process(int(path.name), stat[1], boot_id()))
-    return found
+        if path.name.isdigit() and (stat := _stat(int(path.name))) and stat[0] not in "ZX":
+            yield Process(int(path.name), stat[1], boot_id())
 
 
 def last_lines(log: Path, count: int = 8) -> str:

@@ -19,12 +19,14 @@ def cache_dir() -> Path:
 
 def found(bin_dir: Path | None = None, programs: Sequence[str] = PROGRAMS) -> Mapping[str, Path]:
     """Each program's path, looked up in `bin_dir`, on PATH and in the build cache, in this order."""
-    path = os.pathsep.join([*([str(bin_dir)] if bin_dir else []), os.environ.get("PATH", ""), str(cache_dir())])
+    path = os.pathsep.join(
+        [*([str(bin_dir)] if bin_dir else []), os.environ.get("PATH", ""), str(cache_dir())]
+    )
     paths = {name: shutil.which(name, path=path) for name in programs}
     if missing := [name for name, where in paths.items() if where is None]:
         places = f"in {bin_dir}, on PATH" if bin_dir else "on PATH"
         raise StackError(
             f"{', '.join(missing)}: found neither {places} nor in {cache_dir()}",
-            "install them, name their directory with --bin-dir, or build them with tests/stack/build.py of a checkout",
+            "install them, name their directory with --bin-dir, or run tests/stack/build.py of a checkout",
         )
     return {name: Path(where).absolute() for name, where in paths.items() if where}

@@ -16,11 +16,12 @@ from wasmdeploy_cli.stack.processes import Process
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`members` holds the process of each member that was started, by its name."""
+    """`members` has the process of each member that was started; `bin_dir` is empty unless it was given."""
 
     features: Features = field(default_factory=Features)
     ports: Mapping[str, int] = field(default_factory=dict)
     members: Mapping[str, Process] = field(default_factory=dict)
+    bin_dir: str = ""
 
     def save(self, path: Path) -> None:
         """Write it, whole or not at all, where only its owner reads it."""
@@ -41,11 +42,14 @@ class Record:
                 features=Features(**data["features"]),
                 ports={str(name): int(port) for name, port in data["ports"].items()},
                 members={str(name): Process(**process) for name, process in data["members"].items()},
+                bin_dir=str(data.get("bin_dir", "")),
             )
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StackError(f"{path}: cannot be read ({error})", "it is part of a stack; restore it") from error
+            raise StackError(
+                f"{path}: cannot be read ({error})", "it is part of a stack; restore it"
+            ) from error
 
     def with_member(self, name: str, process: Process) -> Record:
         """The record after `name` was started."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from wasmdeploy_cli.errors import StackError
 from wasmdeploy_cli.stack import processes
 from wasmdeploy_cli.stack.config import address
 from wasmdeploy_cli.stack.directory import Directory, located, opened
 from wasmdeploy_cli.stack.record import Record
-from wasmdeploy_cli.errors import StackError
 from wasmdeploy_driver.secrets import Secret
 
 

@@ -23,7 +23,9 @@ class Vault:
     def __init__(self, address: str, token: Secret | None = None, timeout: float = 10.0) -> None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # plain HTTP on loopback: nothing to load
         headers = {"X-Vault-Token": token.reveal()} if token else {}
-        self._client = httpx.Client(base_url=f"{address}/v1/", headers=headers, timeout=timeout, trust_env=False, verify=tls)
+        self._client = httpx.Client(
+            base_url=f"{address}/v1/", headers=headers, timeout=timeout, trust_env=False, verify=tls
+        )
 
     def __enter__(self) -> Vault:
         return self
@@ -59,7 +61,7 @@ class Vault:
         self._call("PUT", "sys/unseal", {"key": keys.unseal_key.reveal()})
 
     def set_up(self, jwks_url: str) -> None:
-        """KV v2 at `secret/` and Nomad's workload identity, each left alone or renewed where it is already there."""
+        """KV v2 at `secret/` and Nomad's workload identity, each renewed or left alone where it is there."""
         mounts = self._call("GET", "sys/mounts")["data"]
         if "secret/" not in mounts:
             self._call("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
@@ -89,7 +91,11 @@ ROLE: Mapping[str, Any] = {
     "bound_audiences": [JWT_AUDIENCE],
     "user_claim": "/nomad_job_id",
     "user_claim_json_pointer": True,
-    "claim_mappings": {"nomad_namespace": "nomad_namespace", "nomad_job_id": "nomad_job_id", "nomad_task": "nomad_task"},
+    "claim_mappings": {
+        "nomad_namespace": "nomad_namespace",
+        "nomad_job_id": "nomad_job_id",
+        "nomad_task": "nomad_task",
+    },
     "token_type": "service",
     "token_policies": [_POLICY],
     "token_period": "30m",

@@ -1,0 +1,82 @@
+"""Ends what outlived a stack's agents: a crashed agent leaves its tasks, and they belong to the stack."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wasmdeploy_cli.errors import StackError
+from wasmdeploy_cli.stack import processes
+from wasmdeploy_cli.stack.directory import Directory, current_mounts
+from wasmdeploy_cli.stack.processes import Process
+
+if TYPE_CHECKING:
+    from wasmdeploy_cli.console import Output
+
+MARK = "WASMDEPLOY_STACK_ID"  # in every member's environment, with the directory's id
+_EXECUTOR = "wasmdeploy_driver.executor"
+_GRACE = 8.0
+_MNT_DETACH = 2
+
+
+def swept(directory: Directory, output: Output) -> None:
+    """End every process that came from this stack and unmount what is left below its directory."""
+    for process in _leftovers(directory):
+        output.event("sweep", f"Ending the leftover process {process.pid}")
+        processes.stopped(process, _GRACE)
+    for point in current_mounts(directory.path):
+        _unmounted(point)
+
+
+def _leftovers(directory: Directory) -> list[Process]:
+    allocations = frozenset(path.name for path in directory.path.glob("client-*/alloc/*"))
+    return [
+        process
+        for process in processes.every()
+        if process.pid != os.getpid() and is_ours(Traces.of(process.pid), directory, allocations)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Traces:
+    """What /proc tells about where a process came from; empty where it is gone or another user's."""
+
+    environment: tuple[str, ...]
+    argv: tuple[str, ...]
+    cgroups: str
+
+    @classmethod
+    def of(cls, pid: int) -> Traces:
+        """Read them for one process."""
+        environment, argv, cgroups = (_read(pid, name) for name in ("environ", "cmdline", "cgroup"))
+        return cls(tuple(environment.split("\0")), tuple(argv.split("\0")), cgroups)
+
+
+def _read(pid: int, name: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def is_ours(traces: Traces, directory: Directory, allocations: frozenset[str]) -> bool:
+    """Whether a process came from this stack: by its environment, its allocation's cgroup, or as an executor.
+
+    An executor's environment is its own, and without root there are no cgroups; but it is started with its
+    state directory, and that is ours alone.
+    """
+    if f"{MARK}={directory.id}" in traces.environment:
+        return True
+    if any(f"/{allocation}." in traces.cgroups for allocation in allocations):
+        return True
+    return _EXECUTOR in traces.argv and any(directory.path in Path(word).parents for word in traces.argv)
+
+
+def _unmounted(point: Path) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.umount2(os.fsencode(point), _MNT_DETACH) != 0:
+        reason = os.strerror(ctypes.get_errno())
+        raise StackError(f"{point} cannot be unmounted: {reason}", f"umount {point}")
