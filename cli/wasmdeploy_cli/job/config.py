@@ -1,12 +1,16 @@
 """A `Task` in the shape that Nomad's own parser gives a task's `config` block.
 
-Nomad evaluates driver config as HCL templates on the node, keys of maps included, so a literal `${` travels
-as `$${` and `%{` as `%%{`. HCL also brings every string to Unicode's composed form (NFC): a text that would
-change is refused, because the guest must get what the manifest says.
+Nomad evaluates driver config as HCL templates on the node, keys of maps included. So a literal `${` travels
+as `$${` and `%{` as `%%{`. That alone fails in two cases (tried on Nomad 1.11): behind a carriage return
+HCL's scanner does not see where a template starts, and takes `$$${` as it is; and it drops a byte order
+mark at the start. So these two characters travel as an expression, `${"\\r"}`. HCL also brings every string
+to Unicode's composed form (NFC), and there is no way around that: a text that would change is refused,
+because the guest must get what the manifest says.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +18,9 @@ from typing import Any
 from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_driver import schema
 from wasmdeploy_driver.task import Task
+
+_RETURN = re.compile(r"([$%]*)\r")
+_MARK = "\ufeff"
 
 
 def nomad_config(task: Task) -> dict[str, Any]:
@@ -23,7 +30,11 @@ def nomad_config(task: Task) -> dict[str, Any]:
 
 def escape(text: str) -> str:
     """The HCL template that evaluates to `text`."""
-    return text.replace("${", "$${").replace("%{", "%%{")
+    template = text.replace("${", "$${").replace("%{", "%%{")
+    if template != text:
+        # What stands before it goes along: outside, a `$` would make `$${` of the expression's start.
+        template = _RETURN.sub(r'${"\1\\r"}', template)
+    return template if not template.startswith(_MARK) else '${"\\ufeff"}' + template[1:]
 
 
 def _block(cls: type, encoded: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -35,7 +35,8 @@ def make_task(
                 route=app.routes(name),
                 environment=component.environment,
                 variables=component.variables,
-                allowed_outbound_hosts=component.allowed_outbound_hosts,
+                # Spin lets an origin's slash stand; the allow-list itself knows none.
+                allowed_outbound_hosts=tuple(host.rstrip("/") for host in component.allowed_outbound_hosts),
             )
             for name, component in app.component.items()
         ),

@@ -1,6 +1,6 @@
 """The `config` block of a wasm task in HCL, whatever keys the driver's `Task` has.
 
-The API's JSON does not say what was a block and what a map, so the walk follows the classes that both come from.
+The API's JSON does not say what was a block and what a map, so the walk follows the classes behind both.
 """
 
 from __future__ import annotations

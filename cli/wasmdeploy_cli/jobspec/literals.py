@@ -21,7 +21,7 @@ def literal(value: Any) -> str:
 
 
 def quote(text: str) -> str:
-    """A quoted template that evaluates to `text`; what a terminal would not show, or would act on, is escaped."""
+    """A quoted template that evaluates to `text`; what a terminal would not show is escaped."""
     quoted = "".join(_ESCAPES.get(char) or (char if char.isprintable() else _code(char)) for char in text)
     return f'"{quoted.replace("${", "$${").replace("%{", "%%{")}"'
 

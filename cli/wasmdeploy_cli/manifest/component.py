@@ -84,7 +84,7 @@ class Component:
     allowed_outbound_hosts: tuple[str, ...] = field(
         default=(),
         metadata=doc(
-            "`scheme://host:port` the guest may call: scheme `*` or a name, host `*`, "
+            "`scheme://host:port` the guest may call: scheme `http`, `https` or `*`, host `*`, "
             "`*.suffix` or exact, port a number, `a..b`, `*` or left out for the scheme's "
             "own",
             grammar.outbound_hosts,

@@ -45,9 +45,10 @@ def _check_triggers(app: App, place: Place) -> None:
         if trigger.component not in app.component:
             hint = nearest(trigger.component, list(app.component), "components")
             raise here.key("component").error(f"no component {trigger.component!r}", hint)
-        if (other := seen.get(trigger.route)) is not None:
-            raise here.key("route").error(f"{trigger.route!r} is already the route of {other!r}")
-        seen[trigger.route] = trigger.component
+        route = trigger.route.rstrip("/") or "/"  # a slash at the end does not matter to the router
+        if (other := seen.get(route)) is not None:
+            raise here.key("route").error(f"{trigger.route!r} is already a route of {other!r}")
+        seen[route] = trigger.component
     for name in app.component:
         if not app.routes(name):
             unrouted = Place(place.source, ("component", name))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
-TEMPLATE = re.compile(r"\{\{[ \t]*([a-z][a-z0-9_]*)[ \t]*\}\}")
+TEMPLATE = re.compile(r"\{\{\s*([a-z][a-z0-9_]*)\s*\}\}")
 """`{{ variable }}` in a value; any other brace is itself."""
 
 _NAME = re.compile(r"[a-z](?:[a-z0-9-]*[a-z0-9])?")
@@ -17,8 +17,6 @@ _DURATION = re.compile(r"0|(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
 _URL_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 _VAULT_PATH = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+")
 _OUTBOUND = re.compile(r"([^:/]+)://(\[[^\]]*\]|[^:/\[\]]+)(?::([^/]*))?/?")
-# Schemes that have a port of their own.
-_PORTS = {"http", "https", "redis", "postgres", "mysql", "mqtt", "ws", "wss"}
 
 
 def app_name(value: str) -> str:
@@ -56,7 +54,7 @@ def version(value: str) -> str:
 
 def description(value: str) -> str:
     """Nomad refuses a longer one."""
-    return "" if len(value) <= 1000 else f"too long: {len(value)} characters, at most 1000"
+    return "" if (length := len(value.encode())) <= 1000 else f"too long: {length} bytes, at most 1000"
 
 
 def filled(value: str) -> str:
@@ -194,10 +192,9 @@ def outbound_host(value: str) -> str:
         return f"{value!r} is Spin 1's: write *://*:*"
     if not (match := _OUTBOUND.fullmatch(value)):
         return f"{value!r} is not scheme://host:port"
-    scheme, name, port = match[1], match[2], match[3]
-    if scheme != "*" and not re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme):
-        return f"{value!r}: {scheme!r} is no scheme"
-    return _outbound_name(value, name) or _outbound_port(value, scheme, port)
+    if match[1] not in ("*", "http", "https"):
+        return f"unsupported: scheme {match[1]!r} in {value!r} (http, https and * are served)"
+    return _outbound_name(value, match[2]) or _outbound_port(value, match[3])
 
 
 def _outbound_name(value: str, name: str) -> str:
@@ -214,10 +211,8 @@ def _outbound_name(value: str, name: str) -> str:
     return f"{value!r}: {name!r} is no host name, *.suffix or *"
 
 
-def _outbound_port(value: str, scheme: str, port: str | None) -> str:
-    if port is None:
-        return "" if scheme in _PORTS else f"{value!r} needs a port (`:*` for any): {scheme} has no default"
-    if port == "*":
+def _outbound_port(value: str, port: str | None) -> str:
+    if port is None or port == "*":
         return ""
     numbers = port.split("..")
     if len(numbers) > 2 or not all(re.fullmatch(r"\d{1,5}", n) and 1 <= int(n) <= 65535 for n in numbers):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import types
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -102,4 +103,7 @@ def _expect(kind: Any, data: Any, place: Place) -> Any:
 def _text(value: Any, place: Place) -> Any:
     if isinstance(value, str) and "\0" in value:
         raise place.error("a NUL character, which no environment or path can hold")
+    if isinstance(value, str) and not unicodedata.is_normalized("NFC", value):
+        # Nomad's parser would: then `up` and `deploy` would give the guest different bytes.
+        raise place.error("not in Unicode's composed form (NFC)", "Nomad would change the text")
     return value
