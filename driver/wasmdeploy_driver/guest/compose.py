@@ -1,8 +1,6 @@
 """Composes a wasi:http guest with the adapter, so that it runs as a command over stdin and stdout.
 
-The composer is itself WebAssembly, run here: no Rust is needed where wasmdeploy is installed. Its command answers
-`wasi:cli/run@0.2.12` with ok when a whole response, or a status 0 head, is on stdout, and with an error when the
-response there must not be taken for a whole one.
+The composer is itself WebAssembly and runs here: where wasmdeploy is installed, no Rust is needed.
 """
 
 from __future__ import annotations
@@ -18,31 +16,35 @@ from wasmdeploy_driver.errors import GuestError
 COMPOSER = Path(__file__).parent.parent / "adapter" / "compose.wasm"
 Load = Callable[[wasmtime.Engine, bytes], wasmtime.Module]
 
+_HINTS = {
+    "not a component": "build the app as a WASI 0.2 component, for example with componentize-py or cargo-component",
+    "a WASI 0.3 component": "build it for WASI 0.2, or set engine = \"wasmtime\" where the wasmtime CLI is installed",
+    "no wasi:http/incoming-handler": "an HTTP app exports wasi:http/incoming-handler; run another component as a command",
+}
+
 
 def compose(guest: bytes, *, engine: wasmtime.Engine | None = None, load: Load = wasmtime.Module) -> bytes:
     """Return the guest as a component that exports `wasi:cli/run@0.2.12`; raises GuestError.
 
-    The guest must be a WASI 0.2 component that exports `wasi:http/incoming-handler`. `load` may keep the compiled
-    composer, which takes half a second to compile; an `engine` must not interrupt by epoch or count fuel.
+    The guest must be a WASI 0.2 component that exports `wasi:http/incoming-handler`. The result's `run` answers ok
+    when stdout holds a whole response or a head of status 0, an error when the response there was cut short.
+    `load` may keep the compiled composer between calls; `engine` must not interrupt by epoch.
     """
     engine = engine or wasmtime.Engine()
     module = load(engine, COMPOSER.read_bytes())
-    with _memfile(guest) as stdin, _memfile() as stdout, _memfile() as stderr:
+    with _Memfile("guest", guest) as stdin, _Memfile("composed") as stdout, _Memfile("errors") as stderr:
+        wasi = wasmtime.WasiConfig()
+        wasi.stdin_file, wasi.stdout_file, wasi.stderr_file = stdin.path, stdout.path, stderr.path
         try:
-            status = _run(engine, module, stdin, stdout, stderr)
-        except wasmtime.Trap as error:
-            raise GuestError("the guest cannot be composed with the HTTP adapter", str(error)) from error
+            status = _run(engine, module, wasi)
+        except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
+            raise GuestError(f"the guest cannot be composed with the HTTP adapter: {error}") from error
         if status:
-            reason, hint = _explain(stderr.read().decode(errors="replace").strip())
-            raise GuestError(reason, hint)
+            raise _refusal(stderr.read().decode(errors="replace"))
         return stdout.read()
 
 
-def _run(engine: wasmtime.Engine, module: wasmtime.Module, stdin: _Memfile, stdout: _Memfile, stderr: _Memfile) -> int:
-    wasi = wasmtime.WasiConfig()
-    wasi.stdin_file = stdin.path
-    wasi.stdout_file = stdout.path
-    wasi.stderr_file = stderr.path
+def _run(engine: wasmtime.Engine, module: wasmtime.Module, wasi: wasmtime.WasiConfig) -> int:
     with wasmtime.Store(engine) as store, wasmtime.Linker(engine) as linker:
         store.set_wasi(wasi)
         linker.define_wasi()
@@ -53,3 +55,28 @@ def _run(engine: wasmtime.Engine, module: wasmtime.Module, stdin: _Memfile, stdo
         except wasmtime.ExitTrap as exit_:
             return exit_.code
     return 0
+
+
+def _refusal(words: str) -> GuestError:
+    message = " ".join(words.split()) or "the guest cannot be composed with the HTTP adapter"
+    hints = (hint for start, hint in _HINTS.items() if message.startswith(start))
+    return GuestError(message, next(hints, ""))
+
+
+class _Memfile:
+    """An anonymous file that a guest can open by its path."""
+
+    def __init__(self, name: str, content: bytes = b"") -> None:
+        self._file = open(os.memfd_create(name, os.MFD_CLOEXEC), "w+b", buffering=0)  # noqa: SIM115  # closed by __exit__
+        self._file.write(content)
+        self.path = f"/proc/self/fd/{self._file.fileno()}"
+
+    def __enter__(self) -> _Memfile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def read(self) -> bytes:
+        self._file.seek(0)
+        return self._file.read()

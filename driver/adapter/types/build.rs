@@ -1,0 +1,18 @@
+//! Generates the bindings of the adapter's world from the WIT that the builder puts together.
+
+use wit_bindgen_core::{Files, WorldGenerator};
+
+fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=../wit/adapter.wit");
+    let (mut resolve, world) = wasmdeploy_builder::adapter_world().expect("the adapter's WIT");
+    let mut options = wit_bindgen_rust::Opts::default();
+    options.generate_all = true;
+    options.merge_structurally_equal_types = Some(Some(true));
+    options.pub_export_macro = false;
+    let mut files = Files::default();
+    options.build().generate(&mut resolve, world, &mut files).expect("bindings");
+    let (_, source) = files.iter().next().expect("one file of bindings");
+    let out = std::path::PathBuf::from(std::env::var_os("OUT_DIR").expect("OUT_DIR"));
+    std::fs::write(out.join("bindings.rs"), source).expect("bindings written");
+}

@@ -1,0 +1,162 @@
+"""Real guests for the tests: built on demand, composed, run with the host's part done by hand."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import wasmtime
+from wasmtime import _ffi as ffi
+from wasmtime.component import Component, ExportIndex, Instance, Linker
+from wasmdeploy_driver.guest.compose import compose
+
+ROOT = Path(__file__).parent.parent.parent
+GUESTS = ROOT / "tests" / "guests"
+RUN = "wasi:cli/run@0.2.12"
+Pairs = Iterable[tuple[bytes, bytes]]
+
+
+@cache
+def rust_http() -> bytes:
+    """The guest below tests/guests/rust-http, which cargo keeps up to date."""
+    command = ["cargo", "build", "--quiet", "--locked", "--release", "--target", "wasm32-wasip2"]
+    subprocess.run(command, cwd=GUESTS / "rust-http", check=True)
+    target = Path(os.environ.get("CARGO_TARGET_DIR", GUESTS / "rust-http" / "target"))
+    return (target / "wasm32-wasip2" / "release" / "rust_http.wasm").read_bytes()
+
+
+def componentize(source: str, directory: Path) -> bytes:
+    """A componentize-py guest from one module's source, in the world that the CLI ships."""
+    (directory / "app.py").write_text(source)
+    tool = Path(sys.executable).with_name("componentize-py")
+    command = [tool, "-d", ROOT / "cli" / "wasmdeploy_cli" / "wit", "-w", "http-py", "componentize", "app"]
+    subprocess.run([*command, "-o", "app.wasm"], cwd=directory, check=True, stdout=subprocess.DEVNULL)
+    return (directory / "app.wasm").read_bytes()
+
+
+def wat(text: str) -> bytes:
+    """A core module or component from its text."""
+    return bytes(wasmtime.wat2wasm(text))
+
+
+def head(method: str, target: bytes, headers: Pairs = (), rules: Iterable[str] = (), **parts: str) -> bytes:
+    """A request head as the adapter reads it, its length in front."""
+    texts = [method.encode(), parts.get("scheme", "http").encode(), parts.get("authority", "app.test").encode(), target]
+    pairs = list(headers)
+    allowed = [rule.encode() for rule in rules]
+    data = b"\x01" + b"".join(map(_str, texts)) + struct.pack("<I", len(pairs))
+    data += b"".join(_str(name) + _str(value) for name, value in pairs)
+    data += struct.pack("<I", len(allowed)) + b"".join(map(_str, allowed))
+    return struct.pack("<I", len(data)) + data
+
+
+def _str(data: bytes) -> bytes:
+    return struct.pack("<I", len(data)) + data
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one run left behind."""
+
+    ok: bool
+    stdout: bytes
+    stderr: bytes
+    trailers: list[tuple[str, bytes]] = field(default_factory=list)
+
+
+class Host:
+    """Runs one composed guest: `fresh` makes an instance for each request, `reuse` keeps one.
+
+    wasmtime's own outgoing HTTP comes from `add_wasi_http` on the linker and `set_wasi_http` on the store.
+    """
+
+    def __init__(self, guest: bytes) -> None:
+        self.engine = wasmtime.Engine(_config())
+        self.component = Component(self.engine, compose(guest))
+        self.linker = Linker(self.engine)
+        self.linker.add_wasip2()
+        self.linker.add_wasi_http()
+        self.trailers: list[tuple[str, bytes]] = []
+        with self.linker.root() as root, root.add_instance("wasmdeploy:host/events@0.1.0") as events:
+            events.add_func("trailers", lambda _store, fields: self.trailers.extend(fields))
+        for name in self.component.type.imports(self.engine):
+            if name.startswith("wasi:config/store@"):
+                with self.linker.root() as root, root.add_instance(name) as store:
+                    store.add_func("get", lambda _store, key: {"color": "green"}.get(key))
+                    store.add_func("get-all", lambda _store: [("color", "green")])
+        self._stdout, self._stderr = os.memfd_create("stdout"), os.memfd_create("stderr")
+
+    def fresh(self, stdin: bytes, env: Iterable[tuple[str, str]] = (), files: Path | None = None) -> Answer:
+        """Answer one request with an instance of its own."""
+        with self.reuse() as instance:
+            return instance.run(stdin, env, files)
+
+    def reuse(self) -> Reused:
+        """An instance that answers one request after another."""
+        return Reused(self)
+
+    def wasi(self, stdin: bytes, env: Iterable[tuple[str, str]], files: Path | None) -> wasmtime.WasiConfig:
+        wasi = wasmtime.WasiConfig()
+        wasi.env = list(env)
+        wasi.stdout_file, wasi.stderr_file = f"/proc/self/fd/{self._stdout}", f"/proc/self/fd/{self._stderr}"
+        if files is not None:
+            wasi.preopen_dir(str(files), "/files")
+        vector = ffi.wasm_byte_vec_t()
+        ffi.wasm_byte_vec_new(ctypes.byref(vector), len(stdin), ctypes.cast(stdin, ctypes.POINTER(ctypes.c_uint8)))
+        ffi.wasi_config_set_stdin_bytes(wasi.ptr(), ctypes.byref(vector))
+        return wasi
+
+    def answer(self, ok: bool) -> Answer:
+        trailers = self.trailers[:]
+        self.trailers.clear()
+        return Answer(ok, _content(self._stdout), _content(self._stderr), trailers)
+
+    def close(self) -> None:
+        os.close(self._stdout)
+        os.close(self._stderr)
+
+
+class Reused:
+    """One instance; its WASI context is replaced before each run, as the engine does."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._store = wasmtime.Store(host.engine)
+        self._instance: Instance | None = None
+        self._run: ExportIndex | None = None
+
+    def __enter__(self) -> Reused:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._store.close()
+
+    def run(self, stdin: bytes, env: Iterable[tuple[str, str]] = (), files: Path | None = None) -> Answer:
+        """Answer one request; raises WasmtimeError or Trap, after which the instance is dead."""
+        self._store.set_wasi(self._host.wasi(stdin, env, files))
+        if self._instance is None:
+            self._store.set_wasi_http()
+            self._store.set_epoch_deadline(1)
+            self._instance = self._host.linker.instantiate(self._store, self._host.component)
+        interface = self._instance.get_export_index(self._store, RUN)
+        run = self._instance.get_func(self._store, self._instance.get_export_index(self._store, "run", interface))
+        assert run is not None
+        result = run(self._store)
+        return self._host.answer(getattr(result, "tag", None) != "err")
+
+
+def _config() -> wasmtime.Config:
+    config = wasmtime.Config()
+    config.epoch_interruption = True
+    return config
+
+
+def _content(descriptor: int) -> bytes:
+    return os.pread(descriptor, os.fstat(descriptor).st_size, 0)
