@@ -111,7 +111,7 @@ def _secrets(task: Task, given: Mapping[str, str]) -> SecretSource:
         from wasmdeploy_cli.stack.state import current
 
         if (stack := current()) is not None:
-            vault_address, token = stack.vault_addr, stack.vault_token
+            vault_address, token = stack.vault_addr, stack.vault_token.reveal()
     if not vault_address or given:
         missing = ", ".join(sorted(needed - given.keys()))
         raise SecretError(

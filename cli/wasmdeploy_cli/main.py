@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import sys
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
-import click
 import typer
 
 from wasmdeploy_cli.commands import (
@@ -41,21 +42,36 @@ driver_app = typer.Typer(help="The Nomad task driver: install it on a node.", no
 
 _GUEST_ARGUMENTS = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
-app.command("new")(new.command)
-app.command("build")(build.command)
-app.command("up")(up.command)
-app.command("run", context_settings=_GUEST_ARGUMENTS)(run.command)
-app.command("render")(render.command)
-app.command("deploy")(deploy.command)
-app.command("status")(status.command)
-app.command("logs")(logs.command)
-app.command("destroy")(destroy.command)
-app.command("componentize")(componentize.command)
-stack_app.command("up")(stack.up)
-stack_app.command("down")(stack.down)
-stack_app.command("status")(stack.status)
-driver_app.command("install")(driver.install)
-driver_app.command("config")(driver.config)
+
+
+def _ending(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the exit code that a command returns the process's own."""
+
+    @functools.wraps(command)
+    def ended(*arguments: Any, **options: Any) -> None:
+        if code := command(*arguments, **options):
+            raise typer.Exit(code)
+
+    return ended
+
+
+for _name, _command in (
+    ("new", new.command),
+    ("build", build.command),
+    ("up", up.command),
+    ("render", render.command),
+    ("deploy", deploy.command),
+    ("status", status.command),
+    ("logs", logs.command),
+    ("destroy", destroy.command),
+    ("componentize", componentize.command),
+):
+    app.command(_name)(_ending(_command))
+app.command("run", context_settings=_GUEST_ARGUMENTS)(_ending(run.command))
+for _name, _command in (("up", stack.up), ("down", stack.down), ("status", stack.status)):
+    stack_app.command(_name)(_ending(_command))
+for _name, _command in (("install", driver.install), ("config", driver.config)):
+    driver_app.command(_name)(_ending(_command))
 app.add_typer(stack_app, name="stack")
 app.add_typer(driver_app, name="driver")
 
@@ -82,24 +98,10 @@ def options(
 
 def main() -> None:
     """Run the command line; the only place that turns an error into an exit code."""
-    debug = "--debug" in sys.argv[1:2]
     try:
-        code = app(standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
+        app()
     except WasmdeployError as error:
-        if debug:
+        if "--debug" in sys.argv[1:2]:
             raise
         Output(json_mode="--json" in sys.argv).error(error.message, error.hint)
         sys.exit(error.exit_code)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        sys.exit(0)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output went away: nobody is left to tell. Python must not try again at exit.
-        sys.stdout = None  # type: ignore[assignment]
-        sys.exit(141)

@@ -15,4 +15,6 @@ Variables = Annotated[
     list[str] | None,
     typer.Option("--variable", metavar="K=V|K=@FILE", help="Value of a variable of the manifest; may be repeated."),
 ]
+AppName = Annotated[str, typer.Option("--app", help="Name of the app, instead of its manifest.", show_default=False)]
+Namespace = Annotated[str, typer.Option(help="Nomad namespace, instead of the manifest's.", show_default=False)]
 HERE = Path()

@@ -1,0 +1,1 @@
+"""A deploy as named steps: check, publish, register, watch; and what undoes it."""

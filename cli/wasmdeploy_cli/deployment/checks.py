@@ -1,0 +1,75 @@
+"""What must hold before anything is sent: the guests, Nomad with the driver, Consul, Vault with the secrets."""
+
+from __future__ import annotations
+
+from wasmdeploy_cli.console import Output
+from wasmdeploy_cli.errors import ClusterError
+from wasmdeploy_cli.job import make_task
+from wasmdeploy_cli.manifest import App, require_built
+from wasmdeploy_cli.nomad import Nomad, Settings
+from wasmdeploy_cli.web import request
+from wasmdeploy_driver.executor.check import Checked, check_app_guest
+from wasmdeploy_driver.secrets import VaultSecrets
+from wasmdeploy_driver.variables import resolve
+
+_DRIVER = "wasm"
+
+
+def check_guests(app: App) -> dict[str, Checked]:
+    """Each component's file, read and found usable; raises GuestError."""
+    return {name: check_app_guest(source) for name, source in require_built(app).items()}
+
+
+def check_nomad(nomad: Nomad, app: App) -> None:
+    """Nomad answers, and a node that could take the app has the driver and Consul; raises ClusterError."""
+    regions = nomad.regions()
+    if app.deploy.region not in regions:
+        raise ClusterError(f"Nomad has no region {app.deploy.region!r}, only {', '.join(sorted(regions))}", "see deploy.region")
+    ready = [node for node in nomad.nodes() if node["Status"] == "ready" and node["SchedulingEligibility"] == "eligible"]
+    if not ready:
+        raise ClusterError("Nomad has no node that is ready and eligible", "see: nomad node status")
+    able = [node for node in ready if (node.get("Drivers") or {}).get(_DRIVER, {}).get("Healthy")]
+    if not able:
+        detected = [node for node in ready if (node.get("Drivers") or {}).get(_DRIVER, {}).get("Detected")]
+        if detected:
+            reason = detected[0]["Drivers"][_DRIVER].get("HealthDescription", "")
+            raise ClusterError(f"the driver {_DRIVER!r} is unhealthy on every node: {reason}", "see the Nomad client's log")
+        raise ClusterError(
+            f"no Nomad node has the driver {_DRIVER!r}", "install it on the nodes: wasmdeploy driver install --plugin-dir DIR"
+        )
+    if not any("consul.version" in (nomad.node(node["ID"]).get("Attributes") or {}) for node in able):
+        raise ClusterError(
+            "no Nomad node with the driver reaches a Consul agent, which the app's service needs",
+            "start Consul beside the Nomad clients, or fix their consul { address }",
+        )
+
+
+def check_consul(settings: Settings) -> None:
+    """Consul answers and has a leader, where its address is known here; raises ClusterError."""
+    if not settings.consul:
+        return
+    token = settings.consul_token.reveal()
+    answer = request(
+        "Consul", "GET", f"{settings.consul}/v1/status/leader",
+        tls=settings.consul_tls, headers={"X-Consul-Token": token} if token else None,
+    )  # fmt: skip
+    if answer.status != 200 or answer.body.strip() in (b'""', b""):
+        raise ClusterError(f"Consul at {settings.consul} has no leader", "see: consul operator raft list-peers")
+
+
+def check_secrets(settings: Settings, app: App, out: Output) -> None:
+    """Every secret is in Vault, where its address is known here; raises SecretError."""
+    if not app.secrets:
+        return
+    if not settings.vault:
+        out.event("unchecked", "Secrets are not checked: VAULT_ADDR is not set")
+        return
+    task = make_task(app, dict.fromkeys(app.component, ""), values=_any_values(app))
+    verify = settings.vault_tls.verify
+    ca_cert = verify if isinstance(verify, str) else ""
+    resolve(task, VaultSecrets(settings.vault, settings.vault_token, namespace=settings.vault_namespace, ca_cert=ca_cert))
+
+
+def _any_values(app: App) -> dict[str, str]:
+    # Only the secrets are asked for here; a plain variable without a value is the job builder's error.
+    return {name: "" for name, variable in app.variables.items() if not variable.secret}

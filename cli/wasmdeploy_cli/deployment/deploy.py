@@ -1,0 +1,90 @@
+"""The deploy itself, step by step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wasmdeploy_cli.console import Output
+from wasmdeploy_cli.deployment.checks import check_consul, check_guests, check_nomad, check_secrets
+from wasmdeploy_cli.deployment.publish import publish
+from wasmdeploy_cli.deployment.rollout import Rollout
+from wasmdeploy_cli.errors import ClusterError, DeployError
+from wasmdeploy_cli.job import Artifacts, build_job
+from wasmdeploy_cli.job.route import url
+from wasmdeploy_cli.job.tool import installed_version
+from wasmdeploy_cli.manifest import App
+from wasmdeploy_cli.nomad import Nomad, Settings
+from wasmdeploy_cli.web import request
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line adds: values of variables, a shared directory, seconds to wait (0: do not)."""
+
+    values: Mapping[str, str]
+    component_dir: Path | None
+    timeout: float
+
+
+def deploy(app: App, settings: Settings, options: Options, out: Output) -> str:
+    """Bring the app's current version up and give its URL ("" without a host name).
+
+    Nothing is sent before every check has passed; raises GuestError, ClusterError, SecretError, DeployError.
+    """
+    nomad = Nomad(settings, app.namespace, app.deploy.region)
+    base = options.component_dir or settings.components
+    guests = check_guests(app)
+    job = _job(app, {name: guest.digest for name, guest in guests.items()}, base, options)
+    with out.waiting("Checking Nomad, Consul and Vault"):
+        check_nomad(nomad, app)
+        check_consul(settings)
+        check_secrets(settings, app, out)
+    publish(app, guests, base, out)
+    evaluation = nomad.register(job)
+    out.event("registered", f"Registered {app.name} in namespace {app.namespace}", evaluation=evaluation)
+    if options.timeout:
+        _watch(Rollout(nomad, app.name, out, time.monotonic() + options.timeout), evaluation, out)
+        _wait_for_route(app, settings, out, time.monotonic() + 30)
+    return url(app)
+
+
+def _job(app: App, digests: Mapping[str, str], base: Path | None, options: Options) -> dict[str, Any]:
+    from wasmdeploy_cli.deployment.publish import component_dir
+
+    directory = str(component_dir(app, base)) if base is not None else ""
+    artifacts = Artifacts(digests, directory)
+    return build_job(app, artifacts, values=options.values, tool_version=installed_version())
+
+
+def _watch(rollout: Rollout, evaluation: str, out: Output) -> None:
+    deployment = rollout.placed(evaluation)
+    if not deployment:
+        out.event("unchanged", "Nothing changed: this version runs already")
+        return
+    rollout.healthy(deployment)
+    out.event("healthy", "The new version is healthy and promoted", deployment=deployment)
+
+
+def _wait_for_route(app: App, settings: Settings, out: Output, deadline: float) -> None:
+    """Ask Traefik for the app by its host name until it knows the route, where Traefik's address is known here."""
+    if not (settings.traefik and app.deploy.host):
+        return
+    while True:
+        try:
+            status = request("Traefik", "GET", f"{settings.traefik}{app.deploy.health_path}",
+                             headers={"Host": app.deploy.host}).status  # fmt: skip
+        except ClusterError:
+            status = 0
+        if status and status not in (404, 502, 503):
+            out.event("routed", f"Traefik routes {app.deploy.host} (at {settings.traefik})", host=app.deploy.host)
+            return
+        if time.monotonic() > deadline:
+            raise DeployError(
+                f"Traefik at {settings.traefik} has no route for {app.deploy.host} (HTTP {status or 'none'})",
+                "see that Traefik reads the Consul catalogue, and the service's tags: consul catalog services -tags",
+            )
+        time.sleep(0.25)

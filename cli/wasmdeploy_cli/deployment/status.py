@@ -1,0 +1,91 @@
+"""What runs of an app, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from wasmdeploy_cli.deployment.target import Target
+from wasmdeploy_cli.errors import ClusterError
+from wasmdeploy_cli.nomad import Nomad
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """One allocation of the job that has not ended, or ended badly."""
+
+    id: str
+    node: str
+    version: int
+    state: str
+    healthy: bool | None
+    address: str
+    last_event: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The job's state and its allocations, newest version first."""
+
+    name: str
+    namespace: str
+    state: str
+    version: int
+    app_version: str
+    digest: str
+    url: str
+    allocations: tuple[Allocation, ...]
+
+    @property
+    def serving(self) -> bool:
+        """Whether an allocation runs and is healthy."""
+        return any(each.state == "running" and each.healthy is not False for each in self.allocations)
+
+
+def read_status(nomad: Nomad, target: Target) -> Status:
+    """The job's state now; raises ClusterError, also where there is no such job."""
+    job = require_job(nomad, target)
+    allocations = [
+        _allocation(each)
+        for each in nomad.allocations(target.name)
+        if each["ClientStatus"] in ("running", "pending") or (each["ClientStatus"] == "failed" and each["DesiredStatus"] == "run")
+    ]
+    links = (job.get("UI") or {}).get("Links") or [{}]
+    meta = job.get("Meta") or {}
+    return Status(
+        name=target.name,
+        namespace=target.namespace,
+        state="stopped" if job.get("Stop") else str(job["Status"]),
+        version=int(job["Version"]),
+        app_version=meta.get("app_version", ""),
+        digest=meta.get("digest", ""),
+        url=links[0].get("URL", ""),
+        allocations=tuple(sorted(allocations, key=lambda each: (-each.version, each.id))),
+    )
+
+
+def require_job(nomad: Nomad, target: Target) -> dict[str, Any]:
+    """The job as Nomad has it; raises ClusterError where there is none."""
+    job = nomad.job(target.name)
+    if job is None:
+        raise ClusterError(
+            f"there is no job {target.name!r} in the namespace {target.namespace!r}", "deploy it first: wasmdeploy deploy"
+        )
+    return job
+
+
+def _allocation(data: dict[str, Any]) -> Allocation:
+    events = [
+        event for task in (data.get("TaskStates") or {}).values() for event in task.get("Events") or []
+    ]
+    last = max(events, key=lambda event: event["Time"], default={})
+    ports = ((data.get("AllocatedResources") or {}).get("Shared") or {}).get("Ports") or []
+    return Allocation(
+        id=data["ID"],
+        node=data.get("NodeName", ""),
+        version=int(data["JobVersion"]),
+        state=data["ClientStatus"],
+        healthy=(data.get("DeploymentStatus") or {}).get("Healthy"),
+        address=f"{ports[0]['HostIP']}:{ports[0]['Value']}" if ports else "",
+        last_event=str(last.get("DisplayMessage") or last.get("Type") or ""),
+    )

@@ -1,0 +1,117 @@
+"""Nomad's HTTP API, its failures translated into one line each (the only home of python-nomad)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import nomad
+import requests
+from nomad.api import exceptions
+
+from wasmdeploy_cli.errors import ClusterError
+from wasmdeploy_cli.nomad.settings import Settings
+
+T = TypeVar("T")
+Json = dict[str, Any]
+_TIMEOUT = 20
+
+
+class Nomad:
+    """The calls that wasmdeploy makes, in one namespace; every one raises ClusterError."""
+
+    def __init__(self, settings: Settings, namespace: str = "default", region: str = "") -> None:
+        self._address = settings.nomad
+        self._local = settings.local
+        self._api = nomad.Nomad(
+            address=settings.nomad,
+            token=settings.nomad_token.reveal() or None,
+            namespace=namespace,
+            region=region or None,
+            timeout=_TIMEOUT,
+            verify=settings.nomad_tls.verify,
+            cert=settings.nomad_tls.cert or (),
+        )
+        self.namespace = namespace
+
+    def regions(self) -> list[str]:
+        """The regions of the cluster: the cheapest call that needs a working Nomad."""
+        return list(self._call(self._api.regions.get_regions))
+
+    def nodes(self) -> list[Json]:
+        """The nodes, with their drivers."""
+        return list(self._call(self._api.nodes.get_nodes))
+
+    def node(self, node_id: str) -> Json:
+        """One node with its attributes."""
+        return dict(self._call(lambda: self._api.node.get_node(node_id)))
+
+    def job(self, name: str) -> Json | None:
+        """The job, None where there is none."""
+        return self._maybe(lambda: self._api.job.get_job(name))
+
+    def jobs(self) -> list[Json]:
+        """The namespace's jobs, a line each."""
+        return list(self._call(self._api.jobs.get_jobs))
+
+    def register(self, job: Json) -> str:
+        """Register the job and give its evaluation's id."""
+        return str(self._call(lambda: self._api.jobs.register_job({"Job": job}))["EvalID"])
+
+    def deregister(self, name: str) -> str:
+        """Stop and forget the job; gives the evaluation's id."""
+        return str(self._call(lambda: self._api.job.deregister_job(name, purge=True))["EvalID"])
+
+    def evaluation(self, evaluation_id: str) -> Json:
+        """An evaluation: whether the scheduler placed what was asked for, and why not."""
+        return dict(self._call(lambda: self._api.evaluation.get_evaluation(evaluation_id)))
+
+    def deployment(self, deployment_id: str) -> Json:
+        """A deployment's state."""
+        return dict(self._call(lambda: self._api.deployment.get_deployment(deployment_id)))
+
+    def allocations(self, name: str) -> list[Json]:
+        """The allocations of a job, all versions of it."""
+        return list(self._call(lambda: self._api.job.get_allocations(name, all_=True)))
+
+    def garbage_collect(self, allocation_id: str) -> None:
+        """Remove an ended allocation's directory from its node; one that is gone already is fine."""
+        self._maybe(lambda: self._api.client.gc_allocation.garbage_collect(allocation_id))
+
+    def _maybe(self, call: Callable[[], T]) -> T | None:
+        try:
+            return self._call(call)
+        except ClusterError as error:
+            if isinstance(error.__cause__, exceptions.URLNotFoundNomadException):
+                return None
+            raise
+
+    def _call(self, call: Callable[[], T]) -> T:
+        try:
+            return call()
+        except (requests.RequestException, exceptions.BaseNomadException, ValueError) as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: Exception) -> ClusterError:
+        cause = getattr(error, "nomad_resp", error)
+        if not isinstance(cause, requests.Response):
+            return self._unreachable(cause)
+        text = cause.text.strip().splitlines()[0] if cause.text.strip() else f"HTTP {cause.status_code}"
+        if cause.status_code == 403:
+            return ClusterError(
+                f"Nomad at {self._address} refuses: {text}",
+                "set NOMAD_TOKEN to a token whose policy allows this (submit-job, read-job, read-logs)",
+            )
+        return ClusterError(f"Nomad at {self._address}: {text}")
+
+    def _unreachable(self, cause: object) -> ClusterError:
+        hint = "start a local one with: wasmdeploy stack up; or set NOMAD_ADDR"
+        if self._local:
+            hint = "look at: wasmdeploy stack status"
+        if isinstance(cause, requests.exceptions.SSLError):
+            return ClusterError(f"Nomad at {self._address}: its certificate is not trusted", "set NOMAD_CACERT")
+        if isinstance(cause, (requests.Timeout, exceptions.TimeoutNomadException)):
+            return ClusterError(f"Nomad at {self._address} did not answer within {_TIMEOUT} s", hint)
+        if isinstance(cause, ValueError) and not isinstance(cause, requests.RequestException):
+            return ClusterError(f"{self._address} does not answer like Nomad", "check NOMAD_ADDR")
+        return ClusterError(f"Nomad at {self._address} cannot be reached", hint)
