@@ -1,0 +1,178 @@
+"""Write docs/manifest.md from the manifest's classes: `python scripts/manifest_reference.py [--check]`."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import types
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "cli"), str(ROOT / "driver")]
+
+from wasmdeploy_cli.manifest import app, component, deploy, reader, unserved  # noqa: E402  # needs the paths above
+
+TARGET = ROOT / "docs" / "manifest.md"
+
+TABLES: tuple[tuple[str, type], ...] = (
+    ("The file", app.App),
+    ("[application]", app.Application),
+    ("[variables]", app.Variable),
+    ("[trigger]", component.Trigger),
+    ("[[trigger.http]]", component.HttpTrigger),
+    ("executor", component.Executor),
+    ("[component.NAME]", component.Component),
+    ("[component.NAME.build]", component.Build),
+    ("[deploy]", deploy.Deploy),
+    ("[deploy.vault]", deploy.Vault),
+    ("[deploy.limits]", deploy.Limits),
+)
+
+INTRODUCTION = """\
+# The manifest
+
+<!-- Written by scripts/manifest_reference.py from the classes that read the manifest. -->
+
+An app is described by a `wasmdeploy.toml`. It has the vocabulary of Spin's manifest, version 2, and
+`[deploy]` for where and how the app runs on the cluster. A Spin app's `spin.toml` is read as it is: its
+deploy settings stand in `[application.tool.wasmdeploy]`, which Spin ignores, or in a `wasmdeploy.toml`
+beside it that holds only `[deploy]`.
+
+```toml
+[application]
+name = "hello"
+version = "0.1.0"
+
+[variables]
+greeting = { default = "Hello" }
+api_key = { secret = true }
+
+[[trigger.http]]
+route = "/..."
+component = "hello"
+
+[component.hello]
+source = "app.wasm"
+allowed_outbound_hosts = ["https://api.example.com"]
+variables = { greeting = "{{ greeting }}", api_key = "{{ api_key }}" }
+
+[component.hello.build]
+command = "wasmdeploy componentize app -o app.wasm"
+
+[deploy]
+host = "hello.example.com"
+count = 2
+```
+
+`{{ name }}` in a component's environment or variables is replaced by the variable of that name; other
+braces stay as they are. A variable needs a `default`, or `required = true`, or `secret = true`. An error
+names the file, the line, the key and, for a key that does not exist, the nearest one that does.
+"""
+
+UNSERVED = """\
+## Not served yet
+
+These keys of Spin's are refused as `unsupported: KEY`, because an app that counts on them would not work.
+Routes with `:param` segments, private routes, components that are downloaded or written inside their
+trigger, variables in `allowed_outbound_hosts`, and outbound schemes other than `http` and `https` are
+refused too.
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    return "\n".join(
+        [INTRODUCTION, *(line for title, cls in TABLES for line in _table(title, cls)), *_unserved()]
+    )
+
+
+def documented() -> set[type]:
+    """The classes that have a table."""
+    return {cls for _, cls in TABLES}
+
+
+def reachable(cls: type) -> Iterator[type]:
+    """`cls` and every class that one of its keys holds."""
+    yield cls
+    for key in reader.keys(cls):
+        for each in _classes(get_type_hints(cls)[key]):
+            yield from reachable(each)
+
+
+def _classes(hint: Any) -> Iterator[type]:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        yield hint
+    for arg in get_args(hint):
+        yield from _classes(arg)
+
+
+def _table(title: str, cls: type) -> Iterator[str]:
+    yield f"## {_heading(title)}\n"
+    yield f"{(cls.__doc__ or '').splitlines()[0]}\n"
+    yield "| key | type | default | meaning |"
+    yield "|---|---|---|---|"
+    hints = get_type_hints(cls)
+    for name, field in reader.keys(cls).items():
+        yield f"| `{name}` | {_type(hints[name], field)} | {_default(field)} | {field.metadata['doc']} |"
+    yield ""
+
+
+def _heading(title: str) -> str:
+    return title if " " in title else f"`{title}`"
+
+
+def _type(hint: Any, field: dataclasses.Field[Any]) -> str:
+    if isinstance(hint, types.UnionType):
+        hint = get_args(hint)[0]
+    if get_origin(hint) is tuple:
+        inner = "strings" if get_args(hint)[0] is str else "tables"
+        return f"list of {inner}" + (", or a string" if field.metadata.get("single") else "")
+    if get_origin(hint) is Mapping:
+        return "table of strings" if get_args(hint)[1] is str else "tables by name"
+    return {str: "string", int: "number", bool: "boolean"}.get(hint, "table")
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    if field.default is dataclasses.MISSING:
+        return "**required**" if field.default_factory is dataclasses.MISSING else ""
+    match field.default:
+        case None | "" | ():
+            return ""
+        case bool(value):
+            return f"`{str(value).lower()}`"
+        case tuple(values):
+            return "`[" + ", ".join(f'"{value}"' for value in values) + "]`"
+        case str(value):
+            return f'`"{value}"`'
+        case value:
+            return f"`{value}`"
+
+
+def _unserved() -> Iterator[str]:
+    titles = {cls: title for title, cls in TABLES}
+    yield UNSERVED
+    yield "| in | key | instead |"
+    yield "|---|---|---|"
+    for cls, keys in unserved.UNSERVED.items():
+        for key, instead in keys.items():
+            yield f"| {_heading(titles[cls])} | `{key}` | {instead} |"
+    yield ""
+
+
+def main(arguments: list[str]) -> int:
+    """Write the page, or say with `--check` that it is stale."""
+    text = reference()
+    if "--check" not in arguments:
+        TARGET.parent.mkdir(exist_ok=True)
+        TARGET.write_text(text, encoding="utf-8")
+        return 0
+    if TARGET.is_file() and TARGET.read_text(encoding="utf-8") == text:
+        return 0
+    print(f"{TARGET.relative_to(ROOT)} is stale: run python scripts/manifest_reference.py", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
