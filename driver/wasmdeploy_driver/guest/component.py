@@ -25,6 +25,11 @@ class LoadedComponent:
         try:
             self._component = component_from(engine, compiled)
             self._linker = link(engine, self._component, variables)
+            # A dry instantiation names an import that fits nothing now, not at the first request.
+            store = new_store(engine, Bounds(1 << 32, 10))
+            store.set_wasi(new_wasi({}, (), ()))
+            store.set_wasi_http()
+            self._linker.instantiate(store, self._component)
         except wasmtime.WasmtimeError as error:
             raise GuestError(f"{name} cannot be loaded: {first_line(error)}") from error
         self._run = self._find_run(name)

@@ -24,12 +24,13 @@ def link(engine: Engine, component: Component, variables: Mapping[str, str]) -> 
     linker.add_wasip2()
     linker.add_wasi_http()
     for name, extern in component.type.imports(engine.raw).items():
-        if name.startswith(_NATIVE) or not isinstance(extern, types.ComponentInstanceType):
+        instance_type = extern.ty
+        if name.startswith(_NATIVE) or not isinstance(instance_type, types.ComponentInstanceType):
             continue
         with linker.root() as root, root.add_instance(name) as instance:
             offered = _offered(name, variables)
-            for item, item_type in extern.exports(engine.raw).items():
-                _define(instance, f"{name}#{item}", item, item_type, offered.get(item))
+            for item, item_type in instance_type.exports(engine.raw).items():
+                _define(instance, f"{name}#{item}", item, item_type.ty, offered.get(item))
     return linker
 
 
@@ -53,4 +54,6 @@ def _offered(name: str, variables: Mapping[str, str]) -> dict[str, Callable[...,
         return {"get": lambda _store, key: variables.get(key), "get-all": lambda _store: pairs}
     if name.startswith("fermyon:spin/variables@"):
         return {"get": lambda _store, key: variables.get(key, Variant("undefined", key))}
+    if name.startswith("wasmdeploy:host/events@"):
+        return {"trailers": lambda _store, _fields: None}  # the front cannot send trailers
     return {}
