@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ _LOG = logging.getLogger(__name__)
 class Driver(driver_pb2_grpc.DriverServicer):  # type: ignore[misc]  # generated, untyped
     """The calls in proto order; `environment` is the agent's, `command` starts an executor."""
 
-    def __init__(self, environment: Mapping[str, str], command: tuple[str, ...] = EXECUTOR) -> None:
+    def __init__(self, environment: Mapping[str, str], command: Sequence[str] = EXECUTOR) -> None:
         self._environment = environment
         self._config = PluginConfig()
         self._runner = Runner(Path(self._config.data_dir), command)

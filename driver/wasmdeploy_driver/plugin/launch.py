@@ -14,6 +14,7 @@ import msgpack
 from wasmdeploy_driver.errors import ConfigError, SecretError
 from wasmdeploy_driver.executor.launch import Cgroup, Launch, VaultServer
 from wasmdeploy_driver.plugin.config import PluginConfig
+from wasmdeploy_driver.runner.check import check
 from wasmdeploy_driver.schema import decode
 from wasmdeploy_driver.secrets import Secret
 from wasmdeploy_driver.task import Task
@@ -68,7 +69,9 @@ def _task(config: Any) -> Task:
         data = msgpack.unpackb(config.msgpack_driver_config) if config.msgpack_driver_config else {}
     except ValueError as error:
         raise ConfigError("the task's config is no msgpack") from error
-    return decode(Task, data, "config")
+    task = decode(Task, data, "config")
+    check(task)
+    return task
 
 
 def _address(task: Task, config: Any) -> tuple[str, int]:

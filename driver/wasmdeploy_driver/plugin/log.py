@@ -29,6 +29,7 @@ def to_file(path: Path) -> None:
     root = logging.getLogger()
     if any(isinstance(handler, RotatingFileHandler) for handler in root.handlers):
         return
+    path.touch(mode=0o600)
     handler = RotatingFileHandler(path, maxBytes=1 << 20, backupCount=1, delay=True)
     handler.setFormatter(Hclog())
     root.addHandler(handler)

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 import grpc.aio  # noqa: TID251  # at home here
 
@@ -23,6 +24,7 @@ from wasmdeploy_driver.plugin.proto import (
     grpc_stdio_pb2_grpc,
 )
 from wasmdeploy_driver.plugin.socket import listening_directory
+from wasmdeploy_driver.runner.spawn import EXECUTOR
 
 COOKIE = "NOMAD_PLUGIN_MAGIC_COOKIE"
 COOKIE_VALUE = "e4327c2e01eabfd75a8a67adb114fb34a757d57eee7728d857a8cec6e91a7255"
@@ -34,18 +36,18 @@ _NO_LIMIT = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_le
 _LOG = logging.getLogger(__name__)
 
 
-def main() -> None:
-    """Run as Nomad's plugin until Nomad says Shutdown; never returns."""
+def main(command: Sequence[str] = EXECUTOR) -> None:
+    """Run as Nomad's plugin until Nomad says Shutdown; never returns. `command` starts an executor."""
     if os.environ.get(COOKIE) != COOKIE_VALUE:
         sys.stderr.write(
             "nomad-driver-wasm is a Nomad plugin: put it into plugin_dir, Nomad runs it.\n"
         )
         sys.exit(1)
-    # Go-plugin reads the first line of stdout as the handshake; whatever else writes there must not come first.
+    # go-plugin reads the first line of stdout as the handshake: nothing else may write there before it.
     handshake = os.dup(1)
     os.dup2(2, 1)
     log.to_stderr()
-    asyncio.run(_serve(handshake, Driver(dict(os.environ))))
+    asyncio.run(_serve(handshake, Driver(dict(os.environ), command)))
 
 
 async def _serve(handshake: int, driver: Driver) -> None:

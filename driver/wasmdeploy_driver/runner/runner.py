@@ -13,7 +13,6 @@ from wasmdeploy_driver.errors import ConfigError, ExecutorError
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.runner import client
 from wasmdeploy_driver.runner.cgroup import oom_kills
-from wasmdeploy_driver.runner.check import check
 from wasmdeploy_driver.runner.client import OnEvent
 from wasmdeploy_driver.runner.exit import last_log_line, read_exit
 from wasmdeploy_driver.runner.handle import Handle
@@ -48,7 +47,6 @@ class Runner:
 
     async def start(self, launch: Launch, token: Secret | None, on_event: OnEvent) -> Handle:
         """Start a task and return once it serves; when that fails or is cancelled, nothing of it is left."""
-        check(launch.task)
         if launch.id in self._handles or launch.id in self._starting:
             raise ConfigError(f"task {launch.id} is started already")
         directory = directory_of(self.data_dir, launch.id)

@@ -1,0 +1,97 @@
+"""An executor that runs nothing: a real process that speaks the control protocol, and does as `args` say.
+
+exit:7        end with 7 right after the start          deaf          never end, whatever is asked
+vanish:3      the same, without an exit.json            hang          never answer the start
+refuse:KIND   answer the start with an error            crash         end before listening, with a last word
+child         start a process of its own                token         show the digest of the Vault token
+"""
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from wasmdeploy_driver.executor import control
+
+state = Path(sys.argv[1])
+launch = json.loads((state / control.LAUNCH).read_text())
+wishes = dict(wish.partition(":")[::2] for wish in launch["task"].get("args", []))
+ended = threading.Event()
+
+
+def end(code, number=0):
+    if "vanish" not in wishes:
+        scratch = state / ".exit"
+        scratch.write_text(
+            json.dumps({"exit_code": code, "signal": number, "oom_killed": False, "error": ""})
+        )
+        scratch.replace(state / control.EXIT)
+    ended.set()
+    os._exit(code)
+
+
+def serve(connection):
+    lines = connection.makefile("rb")
+
+    def send(message):
+        connection.sendall(control.encode_line(message))
+
+    request = control.decode_line(lines.readline())
+    match request["call"]:
+        case "start":
+            send({"event": "compiling", "detail": "one guest"})
+            if "hang" in wishes:
+                lines.read()  # until the caller has gone
+                end(1)
+            if "refuse" in wishes:
+                send(
+                    {
+                        "error": {
+                            "kind": wishes["refuse"],
+                            "message": "refused as asked",
+                            "hint": "ask otherwise",
+                        }
+                    }
+                )
+                return
+            if "token" in wishes:
+                send(
+                    {"event": "token", "detail": hashlib.sha256(request["vault_token"].encode()).hexdigest()}
+                )
+            send({"ok": {"pid": os.getpid(), "host": launch.get("host", ""), "port": launch.get("port", 0)}})
+            for wish in ("exit", "vanish"):
+                if wish in wishes:
+                    end(int(wishes[wish]))
+        case "stop" if "deaf" in wishes:
+            lines.read()
+        case "stop":
+            send({"ok": {}})
+            end(0)
+        case "signal":
+            send({"ok": {}})
+            (state / "signals").open("a").write(request["name"] + "\n")
+        case "events":
+            send({"event": "watched", "detail": "events are on"})
+            ended.wait()
+        case "inspect":
+            send({"ok": {"pid": os.getpid(), "state": "running"}})
+    connection.close()
+
+
+if "deaf" in wishes:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if "crash" in wishes:
+    sys.exit("the last word")
+if "child" in wishes:
+    (state / "child").write_text(str(subprocess.Popen(["sleep", "600"]).pid))
+listener = socket.socket(socket.AF_UNIX)
+with control.short_path(state) as path:
+    listener.bind(path)
+listener.listen()
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
