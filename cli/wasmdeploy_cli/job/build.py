@@ -146,9 +146,9 @@ def _components(app: App, artifacts: Artifacts) -> tuple[dict[str, str], list[Js
     """Where the task finds each component, and what Nomad has to download for it."""
     digests = {name: _hex(name, artifacts.digests.get(name, "")) for name in app.component}
     if artifacts.component_dir:
-        directory = artifacts.component_dir.rstrip("/")
-        if not directory.startswith("/"):
+        if not artifacts.component_dir.startswith("/"):
             raise ConfigError(f"component directory {artifacts.component_dir!r} is not absolute")
+        directory = artifacts.component_dir.rstrip("/")
         return {name: f"{directory}/{digest}.wasm" for name, digest in digests.items()}, []
     if not app.deploy.artifacts:
         raise ConfigError(

@@ -206,7 +206,8 @@ def _outbound_name(value: str, name: str) -> str:
         except ValueError:
             return f"{value!r}: {name} is no IPv6 address"
         return ""
-    if name == "*" or not host(name.removeprefix("*.")):
+    suffix = name.removeprefix("*.")
+    if name == "*" or (suffix and not host(suffix)):
         return ""
     return f"{value!r}: {name!r} is no host name, *.suffix or *"
 

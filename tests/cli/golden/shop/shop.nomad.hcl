@@ -1,0 +1,175 @@
+job "shop" {
+  type        = "service"
+  region      = "eu"
+  namespace   = "retail"
+  datacenters = ["ams", "fra"]
+
+  ui {
+    description = "Sells things"
+
+    link {
+      label = "Open the app"
+      url   = "https://shop.example.com/"
+    }
+  }
+
+  meta {
+    app_version        = "2.4.1"
+    digest             = "sha256:5b97d7c6ea7a0f14081dc7ad996fbe9b12bb41f6f97279874733f410d3e1a9f6"
+    revision           = "1"
+    wasmdeploy_version = "0.1.0"
+  }
+
+  # The whole new version runs beside the old one until its checks have passed.
+  update {
+    canary            = 3
+    max_parallel      = 3
+    auto_promote      = true
+    auto_revert       = true
+    health_check      = "checks"
+    min_healthy_time  = "5s" # Traefik must have seen the new version before the old one goes
+    healthy_deadline  = "3m"
+    progress_deadline = "10m"
+  }
+
+  group "shop" {
+    count          = 3
+    shutdown_delay = "5s" # longer than Traefik takes to see that an instance left Consul
+
+    network {
+      port "http" {}
+    }
+
+    restart {
+      attempts = 3
+      interval = "2m"
+      delay    = "2s"
+      mode     = "fail"
+    }
+
+    reschedule {
+      delay          = "5s"
+      delay_function = "exponential"
+      max_delay      = "5m"
+      unlimited      = true
+    }
+
+    # Canaries carry the same tags, so that old and new overlap in Traefik.
+    service {
+      name     = "retail-shop"
+      provider = "consul"
+      port     = "http"
+
+      tags = [
+        "traefik.enable=true",
+        "traefik.http.routers.retail-shop-eaebd4d9.rule=Host(`shop.example.com`)",
+        "traefik.http.routers.retail-shop-eaebd4d9.entrypoints=websecure",
+        "traefik.http.routers.retail-shop-eaebd4d9.service=retail-shop-eaebd4d9",
+        "traefik.http.services.retail-shop-eaebd4d9.loadbalancer.passhostheader=true",
+      ]
+
+      check {
+        type     = "http"
+        path     = "/api/orders/health"
+        interval = "2s"
+        timeout  = "2s"
+      }
+    }
+
+    task "shop" {
+      driver       = "wasm"
+      kill_timeout = "30s"
+
+      artifact {
+        source      = "https://artifacts.example.com/wasm/bfa062de040f55a15ce910800757061ec3d2fc31d6b7c72d9fa02b75a9ad1133.wasm"
+        destination = "local/pages.wasm"
+        mode        = "file"
+
+        options {
+          checksum = "sha256:bfa062de040f55a15ce910800757061ec3d2fc31d6b7c72d9fa02b75a9ad1133"
+        }
+      }
+
+      artifact {
+        source      = "https://artifacts.example.com/wasm/1c168adb00d208e42f93314529f1fa9c0427eb63233ceda95a5db52b7012a719.wasm"
+        destination = "local/orders.wasm"
+        mode        = "file"
+
+        options {
+          checksum = "sha256:1c168adb00d208e42f93314529f1fa9c0427eb63233ceda95a5db52b7012a719"
+        }
+      }
+
+      # The executor alone uses the token; the guest gets values, never the token.
+      vault {
+        change_mode  = "noop"
+        env          = false
+        disable_file = true
+        role         = "shop"
+      }
+
+      config {
+        app       = "shop"
+        namespace = "retail"
+
+        http {}
+
+        component "pages" {
+          source = "local/pages.wasm"
+          digest = "sha256:bfa062de040f55a15ce910800757061ec3d2fc31d6b7c72d9fa02b75a9ad1133"
+          route  = ["/..."]
+
+          environment = {
+            "SHOP_NAME" = "{{ shop_name }}"
+            "LOG_LEVEL" = "info"
+          }
+        }
+
+        component "orders" {
+          source = "local/orders.wasm"
+          digest = "sha256:1c168adb00d208e42f93314529f1fa9c0427eb63233ceda95a5db52b7012a719"
+          route  = ["/api/orders", "/api/orders/..."]
+
+          variables = {
+            "api_key"  = "{{ api_key }}"
+            "mail"     = "smtp://shop:{{ mail_password }}@mail.example.com"
+            "currency" = "{{ currency }}"
+          }
+
+          allowed_outbound_hosts = [
+            "https://payments.example.com",
+            "https://*.shipping.example.com:8443",
+            "http://warehouse.internal.example.com:8000..8010",
+          ]
+        }
+
+        variable "currency" {
+          value = "EUR"
+        }
+
+        variable "shop_name" {
+          value = "The Shop"
+        }
+
+        variable "api_key" {
+          secret = true
+          vault  = "kv/retail/shop#api_key"
+        }
+
+        variable "mail_password" {
+          secret = true
+          vault  = "kv/mail/smtp#password"
+        }
+
+        limits {
+          timeout = "10s"
+        }
+      }
+
+      resources {
+        cpu    = 500
+        memory = 512
+      }
+    }
+  }
+}
