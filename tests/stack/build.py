@@ -2,8 +2,8 @@
 
     python tests/stack/build.py [--out DIR]
 
-What it built last time is kept as long as go.mod, go.sum and the flags stay the same. It needs nothing but Python's
-standard library and Go, and prints the directory of the binaries on stdout.
+What it built last time is kept as long as go.mod, go.sum and the flags stay the same. It needs nothing but
+Python's standard library and Go, and prints the directory of the binaries on stdout.
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ def stamp(program: Program, out: Path) -> Path:
 def is_current(program: Program, out: Path) -> bool:
     """Whether `out` holds the program as it would be built now."""
     try:
-        return os.access(out / program.name, os.X_OK) and stamp(program, out).read_text() == program.fingerprint
+        return (
+            os.access(out / program.name, os.X_OK) and stamp(program, out).read_text() == program.fingerprint
+        )
     except FileNotFoundError:
         return False
 
@@ -122,7 +124,12 @@ def build(program: Program, out: Path, go: str) -> None:
     say(f"building {program.name} …")
     with log.open("w") as output:
         process = subprocess.Popen(
-            command, cwd=program.module, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment()
+            command,
+            cwd=program.module,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment(),
         )
         try:
             while process.poll() is None:
@@ -183,7 +190,9 @@ def say(text: str) -> None:
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--out", type=Path, help="where the binaries go (default: the cache of `wasmdeploy stack`)")
+    parser.add_argument(
+        "--out", type=Path, help="where the binaries go (default: the cache of `wasmdeploy stack`)"
+    )
     try:
         print(ensure(parser.parse_args().out))
     except BuildError as error:

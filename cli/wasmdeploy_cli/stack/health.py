@@ -93,7 +93,7 @@ def own_node(address: str) -> str:
 
 def drain(address: str, node: str) -> None:
     """Stop what runs on a node, and let nothing new start there; its jobs stay registered."""
-    _put(f"{address}/v1/node/{node}/drain", {"DrainSpec": {"Deadline": _FORCE_NOW}, "Meta": _DRAINED_BY})
+    put(f"{address}/v1/node/{node}/drain", {"DrainSpec": {"Deadline": _FORCE_NOW}, "Meta": _DRAINED_BY})
 
 
 def refill(address: str, node: str) -> None:
@@ -101,7 +101,7 @@ def refill(address: str, node: str) -> None:
     last = (_json(f"{address}/v1/node/{node}") or {}).get("LastDrain") or {}
     if last.get("Meta") != _DRAINED_BY or last.get("Status") == "canceled":
         return
-    _put(f"{address}/v1/node/{node}/drain", {"DrainSpec": None, "MarkEligible": True})
+    put(f"{address}/v1/node/{node}/drain", {"DrainSpec": None, "MarkEligible": True})
 
 
 def running(address: str, node: str) -> list[str]:
@@ -112,7 +112,8 @@ def running(address: str, node: str) -> list[str]:
     return [each["ID"] for each in allocations if each["ClientStatus"] in {"pending", "running", "unknown"}]
 
 
-def _put(url: str, body: Mapping[str, Any]) -> None:
+def put(url: str, body: Mapping[str, Any]) -> None:
+    """Tell Nomad something; StackError for no answer or a refusal."""
     try:
         with _client(timeout=30.0) as client:
             response = client.put(url, json=body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 from dataclasses import dataclass
@@ -17,26 +18,50 @@ if TYPE_CHECKING:
     from wasmdeploy_cli.console import Output
 
 MARK = "WASMDEPLOY_STACK_ID"  # in every member's environment, with the directory's id
-_EXECUTOR = "wasmdeploy_driver.executor"
+EXECUTOR = "wasmdeploy_driver.executor"
+_CGROUPS = Path("/sys/fs/cgroup")
 _GRACE = 8.0
+_ROUNDS = 3  # a process may have started another one meanwhile
 _MNT_DETACH = 2
 
 
 def swept(directory: Directory, output: Output) -> None:
     """End every process that came from this stack and unmount what is left below its directory."""
-    for process in _leftovers(directory):
-        output.event("sweep", f"Ending the leftover process {process.pid}")
-        processes.stopped(process, _GRACE)
+    for _ in range(_ROUNDS):
+        found = leftovers(directory)
+        for process, traces in found:
+            output.event("sweep", f"Ending the leftover process {process.pid}: {' '.join(traces.argv[:5])}")
+            processes.stopped(process, _GRACE)
+        if not found:
+            break
+    for group in _cgroups(directory):
+        with contextlib.suppress(OSError):  # Nomad's own clean-up may come first
+            group.rmdir()
     for point in current_mounts(directory.path):
         _unmounted(point)
 
 
-def _leftovers(directory: Directory) -> list[Process]:
-    allocations = frozenset(path.name for path in directory.path.glob("client-*/alloc/*"))
+def leftovers(directory: Directory) -> list[tuple[Process, Traces]]:
+    """The processes that came from this stack, with what tells so."""
+    allocations = _allocations(directory)
+    others = (
+        (process, Traces.of(process.pid)) for process in processes.every() if process.pid != os.getpid()
+    )
+    return [(process, traces) for process, traces in others if is_ours(traces, directory, allocations)]
+
+
+def _allocations(directory: Directory) -> frozenset[str]:
+    return frozenset(path.name for path in directory.path.glob("client-*/alloc/*"))
+
+
+def _cgroups(directory: Directory) -> list[Path]:
+    """The cgroups of this stack's allocations, as cgroup v1 and v2 have them."""
+    patterns = ("*/nomad/{}.*", "nomad.slice/*/{}.*")
     return [
-        process
-        for process in processes.every()
-        if process.pid != os.getpid() and is_ours(Traces.of(process.pid), directory, allocations)
+        group
+        for allocation in _allocations(directory)
+        for pattern in patterns
+        for group in _CGROUPS.glob(pattern.format(allocation))
     ]
 
 
@@ -52,7 +77,7 @@ class Traces:
     def of(cls, pid: int) -> Traces:
         """Read them for one process."""
         environment, argv, cgroups = (_read(pid, name) for name in ("environ", "cmdline", "cgroup"))
-        return cls(tuple(environment.split("\0")), tuple(argv.split("\0")), cgroups)
+        return cls(tuple(environment.split("\0")), tuple(argv.rstrip("\0").split("\0")), cgroups)
 
 
 def _read(pid: int, name: str) -> str:
@@ -72,7 +97,7 @@ def is_ours(traces: Traces, directory: Directory, allocations: frozenset[str]) -
         return True
     if any(f"/{allocation}." in traces.cgroups for allocation in allocations):
         return True
-    return _EXECUTOR in traces.argv and any(directory.path in Path(word).parents for word in traces.argv)
+    return EXECUTOR in traces.argv and any(directory.path in Path(word).parents for word in traces.argv)
 
 
 def _unmounted(point: Path) -> None:

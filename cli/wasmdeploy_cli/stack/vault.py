@@ -33,7 +33,8 @@ class Vault:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What Vault answers to one call; StackError for no answer or a refusal."""
         try:
             response = self._client.request(method, path, json=body)
         except httpx.HTTPError as error:
@@ -53,32 +54,32 @@ class Vault:
 
     def initialised(self) -> Keys:
         """Initialise an empty Vault with one key share."""
-        answer = self._call("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
+        answer = self.call("PUT", "sys/init", {"secret_shares": 1, "secret_threshold": 1})
         return Keys(Secret(answer["keys_base64"][0]), Secret(answer["root_token"]))
 
     def unseal(self, keys: Keys) -> None:
         """Unseal it; an unsealed one stays as it is."""
-        self._call("PUT", "sys/unseal", {"key": keys.unseal_key.reveal()})
+        self.call("PUT", "sys/unseal", {"key": keys.unseal_key.reveal()})
 
     def set_up(self, jwks_url: str) -> None:
         """KV v2 at `secret/` and Nomad's workload identity, each renewed or left alone where it is there."""
-        mounts = self._call("GET", "sys/mounts")["data"]
+        mounts = self.call("GET", "sys/mounts")["data"]
         if "secret/" not in mounts:
-            self._call("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
+            self.call("POST", "sys/mounts/secret", {"type": "kv", "options": {"version": "2"}})
             self._wait_for_kv()
-        if f"{JWT_PATH}/" not in self._call("GET", "sys/auth")["data"]:
-            self._call("POST", f"sys/auth/{JWT_PATH}", {"type": "jwt"})
-        accessor = self._call("GET", "sys/auth")["data"][f"{JWT_PATH}/"]["accessor"]
-        self._call("POST", f"auth/{JWT_PATH}/config", {"jwks_url": jwks_url, "default_role": JWT_ROLE})
-        self._call("POST", f"auth/{JWT_PATH}/role/{JWT_ROLE}", ROLE)
-        self._call("PUT", f"sys/policies/acl/{_POLICY}", {"policy": policy(accessor)})
+        if f"{JWT_PATH}/" not in self.call("GET", "sys/auth")["data"]:
+            self.call("POST", f"sys/auth/{JWT_PATH}", {"type": "jwt"})
+        accessor = self.call("GET", "sys/auth")["data"][f"{JWT_PATH}/"]["accessor"]
+        self.call("POST", f"auth/{JWT_PATH}/config", {"jwks_url": jwks_url, "default_role": JWT_ROLE})
+        self.call("POST", f"auth/{JWT_PATH}/role/{JWT_ROLE}", ROLE)
+        self.call("PUT", f"sys/policies/acl/{_POLICY}", {"policy": policy(accessor)})
 
     def _wait_for_kv(self) -> None:
         """A new KV v2 mount refuses calls while it prepares itself."""
         deadline = time.monotonic() + 20
         while True:
             try:
-                self._call("GET", "secret/config")
+                self.call("GET", "secret/config")
                 return
             except StackError:
                 if time.monotonic() > deadline:
