@@ -5,9 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from wasmdeploy_cli.job import Artifacts, build_job
-
 from tests.cli.manifest.sample import SMALL, app
+
+from wasmdeploy_cli.job import Artifacts, build_job
 
 ROOT = Path(__file__).parents[2] / "terraform"
 
@@ -30,7 +30,11 @@ def terraform(directory: Path, *arguments: str, **variables: str) -> str:
         **{f"TF_VAR_{name}": value for name, value in variables.items()},
     }
     done = subprocess.run(
-        ["terraform", f"-chdir={directory}", *arguments], env=environment, capture_output=True, text=True, check=False
+        ["terraform", f"-chdir={directory}", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -70,7 +74,9 @@ def test_valid(module):
 
 def test_nothing_set_changes_nothing(module, tmp_path):
     """Without variables the job is the rendered one."""
-    job = build_job(app(tmp_path, SMALL + SECRETS + '[deploy]\nhost = "a.example"\nentrypoints = ["web"]\n'), ARTIFACTS)
+    job = build_job(
+        app(tmp_path, SMALL + SECRETS + '[deploy]\nhost = "a.example"\nentrypoints = ["web"]\n'), ARTIFACTS
+    )
     assert changed(module, job) == (job, "http://a.example/")
 
 
@@ -80,7 +86,7 @@ def test_no_route(module, tmp_path):
     assert changed(module, job) == (job, None)
 
 
-@pytest.mark.parametrize("entrypoints", ['[]', '["web", "websecure"]'])
+@pytest.mark.parametrize("entrypoints", ["[]", '["web", "websecure"]'])
 def test_variables_are_as_the_manifest(module, tmp_path, entrypoints):
     """Host name, instances and Vault path give the job that a manifest with them would have given."""
     deploy = f"[deploy]\nentrypoints = {entrypoints}\n"

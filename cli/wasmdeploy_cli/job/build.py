@@ -81,7 +81,10 @@ def _update(app: App) -> Json:
         "MinHealthyTime": 5 * _SECOND,
         # A first start downloads and compiles: seconds for most guests, a minute on a busy machine.
         "HealthyDeadline": 180 * _SECOND,
-        "ProgressDeadline": 600 * _SECOND,
+        # None: with one, Nomad reschedules a version that cannot start until the deadline, ten minutes by
+        # default. Without, the first instance that fails for good (its restarts used up) fails the
+        # deployment at once.
+        "ProgressDeadline": 0,
     }
 
 

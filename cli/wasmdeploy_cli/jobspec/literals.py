@@ -31,7 +31,7 @@ def duration(nanoseconds: int) -> str:
     for unit, size in _UNITS:
         if nanoseconds and nanoseconds % size == 0:
             return quote(f"{nanoseconds // size}{unit}")
-    return quote(f"{nanoseconds}ns")
+    return quote(f"{nanoseconds}ns") if nanoseconds else quote("0s")
 
 
 def assignments(pairs: Iterable[tuple[str, Any]]) -> list[str]:

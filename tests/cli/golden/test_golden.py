@@ -1,4 +1,4 @@
-"""The jobs of three apps, byte for byte. `UPDATE_GOLDEN=1 pytest tests/cli/golden` writes them anew: read the diff."""
+"""The jobs of three apps, byte for byte; `UPDATE_GOLDEN=1 pytest tests/cli/golden` writes them anew."""
 
 import hashlib
 import json
@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.cli.jobspec import nomad
+
 from wasmdeploy_cli.job import Artifacts, build_job
 from wasmdeploy_cli.jobspec import render_hcl
 from wasmdeploy_cli.manifest import App, load
-
-from tests.cli.jobspec import nomad
 
 HERE = Path(__file__).parent
 VALUES = {"hello": {}, "shop": {"shop_name": "The Shop"}, "hostile": {}}
@@ -20,7 +20,9 @@ def job_of(app: App) -> dict:
     """The job with made-up digests: a golden file does not follow a compiler."""
     digests = {name: "sha256:" + hashlib.sha256(name.encode()).hexdigest() for name in app.component}
     directory = "" if app.deploy.artifacts else "/srv/wasm"
-    return build_job(app, Artifacts(digests, directory), values=VALUES[app.name], revision="1", tool_version="0.1.0")
+    return build_job(
+        app, Artifacts(digests, directory), values=VALUES[app.name], revision="1", tool_version="0.1.0"
+    )
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -36,7 +38,7 @@ def test_rendered_job(name):
 @pytest.mark.stack
 @pytest.mark.parametrize("name", VALUES)
 def test_nomad_reads_the_same_job(name):
-    """Nomad reads from the committed HCL the job that deploying would send, and would format it no other way."""
+    """Nomad reads from the committed HCL the job that deploying sends, and would not format it anew."""
     golden = HERE / name / f"{name}.nomad.hcl"
     assert nomad.differences(job_of(load(HERE / name)), nomad.parsed(golden)) == []
     nomad.run("fmt", "-check", str(golden))

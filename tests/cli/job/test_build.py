@@ -2,10 +2,10 @@ import dataclasses
 import json
 
 import pytest
+from tests.cli.manifest.sample import SMALL, app
+
 from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.job import Artifacts, build_job
-
-from tests.cli.manifest.sample import SMALL, app
 
 DIGEST = "a1" * 32
 NODES = Artifacts({"web": f"sha256:{DIGEST}"}, "/srv/wasm/")
@@ -46,14 +46,19 @@ def test_whole_job(hello):
             "HealthCheck": "checks",
             "MinHealthyTime": 5 * seconds,
             "HealthyDeadline": 180 * seconds,
-            "ProgressDeadline": 600 * seconds,
+            "ProgressDeadline": 0,
         },
         "TaskGroups": [
             {
                 "Name": "hello",
                 "Count": 1,
                 "ShutdownDelay": 5 * seconds,
-                "RestartPolicy": {"Attempts": 3, "Interval": 120 * seconds, "Delay": 2 * seconds, "Mode": "fail"},
+                "RestartPolicy": {
+                    "Attempts": 3,
+                    "Interval": 120 * seconds,
+                    "Delay": 2 * seconds,
+                    "Mode": "fail",
+                },
                 "ReschedulePolicy": {
                     "Delay": 5 * seconds,
                     "DelayFunction": "exponential",
@@ -113,7 +118,9 @@ def test_update_covers_every_instance(hello):
 
 def test_downloads(hello):
     """Nodes download components by digest, and Nomad checks it."""
-    job = build_job(deployed(hello, artifacts="https://a.example/wasm/"), dataclasses.replace(NODES, component_dir=""))
+    job = build_job(
+        deployed(hello, artifacts="https://a.example/wasm/"), dataclasses.replace(NODES, component_dir="")
+    )
     assert task_of(job)["Artifacts"] == [
         {
             "GetterSource": f"https://a.example/wasm/{DIGEST}.wasm",
@@ -146,18 +153,23 @@ def test_free_text_stays_out_of_env(tmp_path):
 
 
 def test_same_arguments_same_job(hello):
-    """The job is the same to the byte; its digest follows the components and the settings, not meta's names."""
+    """The job is the same to the byte; its digest follows components and settings, not meta's names."""
     assert json.dumps(build_job(hello, NODES)) == json.dumps(build_job(hello, NODES))
     digest = build_job(hello, NODES)["Meta"]["digest"]
     assert build_job(hello, NODES, revision="2", tool_version="3")["Meta"]["digest"] == digest
-    assert build_job(hello, Artifacts({"web": "sha256:" + "b2" * 32}, "/srv/wasm"))["Meta"]["digest"] != digest
+    assert (
+        build_job(hello, Artifacts({"web": "sha256:" + "b2" * 32}, "/srv/wasm"))["Meta"]["digest"] != digest
+    )
     assert build_job(deployed(hello, cpu=200), NODES)["Meta"]["digest"] != digest
 
 
 @pytest.mark.parametrize(
     ("artifacts", "message"),
     [
-        (Artifacts({"web": f"sha256:{DIGEST}"}), "wasmdeploy.toml does not say where nodes find the components"),
+        (
+            Artifacts({"web": f"sha256:{DIGEST}"}),
+            "wasmdeploy.toml does not say where nodes find the components",
+        ),
         (Artifacts({"web": f"sha256:{DIGEST}"}, "wasm"), "component directory 'wasm' is not absolute"),
         (Artifacts({}, "/srv"), "component 'web' has no sha256 digest"),
         (Artifacts({"web": "md5:1"}, "/srv"), "component 'web' has no sha256 digest"),

@@ -1,4 +1,5 @@
 import pytest
+
 from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.job.config import escape, nomad_config
 from wasmdeploy_driver.task import Component, Dir, Http, Task, Variable
@@ -27,12 +28,14 @@ def test_escape(text, template):
 
 
 def test_shape():
-    """Blocks are lists, labelled blocks are lists of one label each, maps are lists of one map: keys are escaped too."""
+    """Blocks are lists, labelled ones of one label each, maps are lists of one map; keys are escaped too."""
     task = Task(
         app="a",
         http=Http("web"),
         component=(
-            Component("one", "one.wasm", route=("/", "/${"), environment={"${A}": "%{"}, dir=(Dir("h", "g", True),)),
+            Component(
+                "one", "one.wasm", route=("/", "/${"), environment={"${A}": "%{"}, dir=(Dir("h", "g", True),)
+            ),
             Component("two", "two.wasm"),
         ),
         variable=(Variable("v", value=""), Variable("s", secret=True)),

@@ -1,9 +1,9 @@
 import dataclasses
 
 import pytest
-from wasmdeploy_cli.job.route import traefik_tags, url
-
 from tests.cli.manifest.sample import app
+
+from wasmdeploy_cli.job.route import traefik_tags, url
 
 
 @pytest.fixture
@@ -43,7 +43,12 @@ def test_versions_share_a_name_only_with_the_same_content(hello):
 
 @pytest.mark.parametrize(
     ("entrypoints", "expected"),
-    [((), "http://h/"), (("web",), "http://h/"), (("websecure",), "https://h/"), (("web", "HTTPS"), "https://h/")],
+    [
+        ((), "http://h/"),
+        (("web",), "http://h/"),
+        (("websecure",), "https://h/"),
+        (("web", "HTTPS"), "https://h/"),
+    ],
 )
 def test_url(hello, entrypoints, expected):
     """The scheme follows the names of the entry points."""

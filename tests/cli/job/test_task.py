@@ -1,9 +1,9 @@
 import pytest
+from tests.cli.manifest.sample import SMALL, app
+
 from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.job import make_task
 from wasmdeploy_driver import task
-
-from tests.cli.manifest.sample import SMALL, app
 
 VARIABLES = """
 environment = { A = "{{ size }}" }
@@ -23,7 +23,9 @@ memory = 512
 
 def test_task(tmp_path):
     """A task has the app's names, guests, variables and limits; a secret has a place and never a value."""
-    made = make_task(app(tmp_path, SMALL + VARIABLES), {"web": "local/web.wasm"}, {"web": "sha256:1"}, {"size": "9"})
+    made = make_task(
+        app(tmp_path, SMALL + VARIABLES), {"web": "local/web.wasm"}, {"web": "sha256:1"}, {"size": "9"}
+    )
     assert made == task.Task(
         app="hello",
         namespace="team",
@@ -65,7 +67,7 @@ def test_vault_path(tmp_path):
     ],
 )
 def test_values_that_do_not_fit(tmp_path, values, message, hint):
-    """A missing value, a secret's value and a value for nothing are refused; no value is repeated in the error."""
+    """A missing value, a secret's value and a value for nothing are refused, without repeating the value."""
     with pytest.raises(ConfigError) as caught:
         make_task(app(tmp_path, SMALL + VARIABLES), {"web": "w"}, values=values)
     assert (caught.value.message.removeprefix(f"{tmp_path}/"), caught.value.hint) == (message, hint)

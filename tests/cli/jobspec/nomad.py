@@ -26,10 +26,12 @@ def parsed(hcl: str | Path, *options: str) -> dict[str, Any]:
 
 
 def differences(ours: Any, theirs: Any, where: str = "") -> list[str]:
-    """Where two jobs differ; what ours leaves out must be empty in theirs, as Nomad's parser spells out everything."""
+    """Where two jobs differ; what ours leaves out must be empty in theirs, which spells out everything."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         extra = [f"{where}.{key} = {item!r}" for key, item in theirs.items() if key not in ours and item]
-        return extra + [line for key in ours for line in differences(ours[key], theirs.get(key), f"{where}.{key}")]
+        return extra + [
+            line for key in ours for line in differences(ours[key], theirs.get(key), f"{where}.{key}")
+        ]
     if isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
         pairs = enumerate(zip(ours, theirs, strict=True))
         return [line for i, (one, other) in pairs for line in differences(one, other, f"{where}[{i}]")]

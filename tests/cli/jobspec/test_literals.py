@@ -1,4 +1,5 @@
 import pytest
+
 from wasmdeploy_cli.jobspec.literals import assignments, duration, literal, mapping, quote
 
 
@@ -18,7 +19,9 @@ def test_quote(text, quoted):
     assert quote(text) == quoted
 
 
-@pytest.mark.parametrize(("value", "text"), [(True, "true"), (3, "3"), (["a", "b"], '["a", "b"]'), ([], "[]")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(True, "true"), (3, "3"), (["a", "b"], '["a", "b"]'), ([], "[]")]
+)
 def test_literal(value, text):
     """Numbers, bools and lists as HCL writes them."""
     assert literal(value) == text
@@ -26,8 +29,16 @@ def test_literal(value, text):
 
 @pytest.mark.parametrize(
     ("nanoseconds", "text"),
-    [(5 * 10**9, '"5s"'), (180 * 10**9, '"3m"'), (90 * 10**9, '"90s"'), (3600 * 10**9, '"1h"'), (5 * 10**6, '"5ms"'), (7, '"7ns"'), (0, '"0ns"')],
-)  # fmt: skip
+    [
+        (5 * 10**9, '"5s"'),
+        (180 * 10**9, '"3m"'),
+        (90 * 10**9, '"90s"'),
+        (3600 * 10**9, '"1h"'),
+        (5 * 10**6, '"5ms"'),
+        (7, '"7ns"'),
+        (0, '"0s"'),
+    ],
+)
 def test_duration(nanoseconds, text):
     """The largest unit that divides it."""
     assert duration(nanoseconds) == text

@@ -4,18 +4,28 @@ import unicodedata
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from wasmdeploy_cli.job import Artifacts, build_job
-from wasmdeploy_cli.jobspec import render_hcl, template_path
-
 from tests.cli.jobspec import nomad
 from tests.cli.manifest.sample import app
 
+from wasmdeploy_cli.job import Artifacts, build_job
+from wasmdeploy_cli.jobspec import render_hcl
+
 pytestmark = pytest.mark.stack
 
-PIECES = ["$", "%", "{", "}", "${", "%{", "$${", "~", '"', "\\", "\n", "\r", "\t", "a", "é", "😀", "\x01", "\x7f", "\u2028",
-          "\u202e", "\ufeff", "${NOMAD_TASK_NAME}", "%{if x}", "{{ a }}", "\\u0041", "EOT", "#", "//", "/*"]  # fmt: skip
+PIECES = [
+    *'$%{}~"\\\n\r\taé😀#\x01\x7f\u2028\u202e\ufeff',
+    "${",
+    "%{",
+    "$${",
+    "${NOMAD_TASK_NAME}",
+    "%{if x}",
+]
+PIECES += ["{{ a }}", "\\u0041", "<<EOT", "//", "/*", "\r\n"]
 HOSTILE = (
-    st.lists(st.sampled_from(PIECES) | st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+    st.lists(
+        st.sampled_from(PIECES) | st.characters(exclude_categories=["Cs"], exclude_characters="\0"),
+        max_size=8,
+    )
     .map("".join)
     .filter(lambda text: unicodedata.is_normalized("NFC", text))
 )
@@ -23,7 +33,10 @@ ARTIFACTS = Artifacts({"web": "sha256:" + "a1" * 32}, "/srv/wasm")
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(texts=st.lists(HOSTILE, min_size=4, max_size=4), maps=st.dictionaries(HOSTILE.filter(bool), HOSTILE, max_size=4))
+@given(
+    texts=st.lists(HOSTILE, min_size=4, max_size=4),
+    maps=st.dictionaries(HOSTILE.filter(bool), HOSTILE, max_size=4),
+)
 def test_hcl_is_the_job(tmp_path, texts, maps):
     """For any text in any place, Nomad reads from the HCL the job that deploying would send."""
     hello = app(tmp_path)
@@ -49,15 +62,10 @@ def test_hcl_is_formatted(tmp_path):
     )
     deploy = dataclasses.replace(hello.deploy, host="h", artifacts="https://a.example", entrypoints=("web",))
     job = build_job(
-        dataclasses.replace(hello, component={"web": component}, deploy=deploy), dataclasses.replace(ARTIFACTS, component_dir="")
+        dataclasses.replace(hello, component={"web": component}, deploy=deploy),
+        dataclasses.replace(ARTIFACTS, component_dir=""),
     )
     path = tmp_path / "job.nomad.hcl"
     path.write_text(render_hcl(job), encoding="utf-8")
     nomad.run("fmt", "-check", str(path))
     assert nomad.differences(job, nomad.parsed(path)) == []
-
-
-def test_templates_are_found():
-    """Every template is where the package or the checkout has it, a name that is none points into the package."""
-    assert template_path("app.nomad.hcl.j2").is_file()
-    assert template_path("none").parent.parent.name == "wasmdeploy_cli"

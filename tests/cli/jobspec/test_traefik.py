@@ -1,7 +1,6 @@
 from pathlib import Path
 
 import pytest
-
 from tests.cli.jobspec import nomad
 
 pytestmark = pytest.mark.stack
@@ -28,7 +27,7 @@ def test_formatted():
 
 
 def test_container():
-    """By default it is a container that shares the node's network; nothing is exposed by itself, no dashboard."""
+    """By default it is a container on the node's network, without dashboard, and exposes nothing by itself."""
     (task,) = nomad.parsed(JOB)["TaskGroups"][0]["Tasks"]
     assert (task["Name"], task["Driver"]) == ("traefik", "docker")
     assert task["Config"] == {"image": "docker.io/library/traefik:v3.6", "network_mode": "host", "args": ARGS}
@@ -36,7 +35,13 @@ def test_container():
 
 def test_program():
     """With another driver it is the node's own program; variables reach its options."""
-    options = ["driver=exec", "http_port=8000", "dashboard=true", "consul_address=c:1", 'args=["--log.level=INFO"]']
+    options = [
+        "driver=exec",
+        "http_port=8000",
+        "dashboard=true",
+        "consul_address=c:1",
+        'args=["--log.level=INFO"]',
+    ]
     group = nomad.parsed(JOB, *(part for option in options for part in ("-var", option)))["TaskGroups"][0]
     (task,) = group["Tasks"]
     assert task["Driver"] == "exec"

@@ -1,10 +1,10 @@
 import hashlib
 
 import pytest
+from tests.cli.manifest.sample import app
+
 from wasmdeploy_cli.errors import GuestError
 from wasmdeploy_cli.manifest import digests, require_built
-
-from tests.cli.manifest.sample import app
 
 
 def test_not_built(tmp_path):

@@ -1,5 +1,4 @@
 import pytest
-
 from tests.cli.manifest.sample import SMALL, app
 from tests.cli.manifest.test_load import refusal
 
@@ -9,37 +8,84 @@ OTHER = '[[trigger.http]]\nroute = "{route}"\ncomponent = "{component}"\n'
 @pytest.mark.parametrize(
     ("text", "message", "hint"),
     [
-        (SMALL + "[variables]\na = { secret = true, default = 'x' }\n", "11: variables.a.default: a secret has no "
-         "default", "its value comes from Vault"),
-        (SMALL + "[variables]\na = { default = 'x', vault = 'kv/a#b' }\n", "11: variables.a.vault: only a secret comes "
-         "from Vault", "add `secret = true`"),
-        (SMALL + "[variables]\na = { default = 'x', required = true }\n", "11: variables.a.required: a required "
-         "variable has no default", "keep one of the two"),
-        (SMALL + "[variables.a]\n", "10: variables.a: needs a default", "or say `required = true`, or `secret = true`"),
-        (SMALL + "[variables]\nA = { default = '' }\n", "11: variables.A: no variable name: lowercase letters, digits "
-         "and underscores, a letter first", ""),
-        (SMALL.replace('component = "web"', 'component = "wep"'), "6: trigger.http.component: no component 'wep'",
-         "did you mean 'web'?"),
-        (SMALL + OTHER.format(route="/.../", component="web"), "11: trigger.http.route: '/.../': /... can only stand at "
-         "the end", ""),
-        (SMALL + OTHER.format(route="/...", component="web"), "11: trigger.http.route: '/...' is already a route of "
-         "'web'", ""),
-        (SMALL + OTHER.format(route="/a", component="web") + OTHER.format(route="/a/", component="web"),
-         "14: trigger.http.route: '/a/' is already a route of 'web'", ""),
-        (SMALL + "[component.spare]\nsource = 'x'\n", "10: component.spare: no route leads to it",
-         'add [[trigger.http]] with component = "spare"'),
-        (SMALL.replace('[[trigger.http]]\nroute = "/..."\ncomponent = "web"', "[trigger]\nhttp = []"),
-         "5: trigger.http: no route", "add [[trigger.http]] with a route and a component"),
-        (SMALL + "environment = { A = '{{ nmae }}' }\n[variables]\nname = { default = '' }\n",
-         "10: component.web.environment.A: no variable 'nmae'", "did you mean 'name'?"),
-        (SMALL + "[component.web.variables]\na = '{{ b }}'\n", "11: component.web.variables.a: no variable 'b'",
-         "there are no variables"),
-        (SMALL + f"[deploy]\nnamespace = '{'n' * 58}'\n", f"2: application.name: with namespace '{'n' * 58}' the service "
-         "name has 64 characters, at most 63", ""),
-        (SMALL + "[deploy]\nmemory = 128\n[deploy.limits]\nmemory_mb = 65\n", "13: deploy.limits.memory_mb: 65 and 64 "
-         "for the executor are more than deploy.memory (128)", "set deploy.memory to 129"),
+        (
+            SMALL + "[variables]\na = { secret = true, default = 'x' }\n",
+            "11: variables.a.default: a secret has no default",
+            "its value comes from Vault",
+        ),
+        (
+            SMALL + "[variables]\na = { default = 'x', vault = 'kv/a#b' }\n",
+            "11: variables.a.vault: only a secret comes from Vault",
+            "add `secret = true`",
+        ),
+        (
+            SMALL + "[variables]\na = { default = 'x', required = true }\n",
+            "11: variables.a.required: a required variable has no default",
+            "keep one of the two",
+        ),
+        (
+            SMALL + "[variables.a]\n",
+            "10: variables.a: needs a default",
+            "or say `required = true`, or `secret = true`",
+        ),
+        (
+            SMALL + "[variables]\nA = { default = '' }\n",
+            "11: variables.A: no variable name: lowercase letters, digits and underscores, a letter first",
+            "",
+        ),
+        (
+            SMALL.replace('component = "web"', 'component = "wep"'),
+            "6: trigger.http.component: no component 'wep'",
+            "did you mean 'web'?",
+        ),
+        (
+            SMALL + OTHER.format(route="/.../", component="web"),
+            "11: trigger.http.route: '/.../': /... can only stand at the end",
+            "",
+        ),
+        (
+            SMALL + OTHER.format(route="/...", component="web"),
+            "11: trigger.http.route: '/...' is already a route of 'web'",
+            "",
+        ),
+        (
+            SMALL + OTHER.format(route="/a", component="web") + OTHER.format(route="/a/", component="web"),
+            "14: trigger.http.route: '/a/' is already a route of 'web'",
+            "",
+        ),
+        (
+            SMALL + "[component.spare]\nsource = 'x'\n",
+            "10: component.spare: no route leads to it",
+            'add [[trigger.http]] with component = "spare"',
+        ),
+        (
+            SMALL.replace('[[trigger.http]]\nroute = "/..."\ncomponent = "web"', "[trigger]\nhttp = []"),
+            "5: trigger.http: no route",
+            "add [[trigger.http]] with a route and a component",
+        ),
+        (
+            SMALL + "environment = { A = '{{ nmae }}' }\n[variables]\nname = { default = '' }\n",
+            "10: component.web.environment.A: no variable 'nmae'",
+            "did you mean 'name'?",
+        ),
+        (
+            SMALL + "[component.web.variables]\na = '{{ b }}'\n",
+            "11: component.web.variables.a: no variable 'b'",
+            "there are no variables",
+        ),
+        (
+            SMALL + f"[deploy]\nnamespace = '{'n' * 58}'\n",
+            f"2: application.name: with namespace '{'n' * 58}' the service "
+            "name has 64 characters, at most 63",
+            "",
+        ),
+        (
+            SMALL + "[deploy]\nmemory = 128\n[deploy.limits]\nmemory_mb = 65\n",
+            "13: deploy.limits.memory_mb: 65 and 64 for the executor are more than deploy.memory (128)",
+            "set deploy.memory to 129",
+        ),
     ],
-)  # fmt: skip
+)
 def test_disagreement(tmp_path, text, message, hint):
     """Parts that do not fit together are one error at the part that is wrong."""
     assert refusal(tmp_path, text) == (f"wasmdeploy.toml:{message}", hint)

@@ -1,17 +1,26 @@
 import pytest
+
 from wasmdeploy_cli.manifest import grammar
 
 
 @pytest.mark.parametrize(
     ("check", "valid", "invalid"),
     [
-        (grammar.app_name, ["a", "a-1", "a" * 63], ["", "A", "1a", "-a", "a-", "a_b", "a.b", "a\n", "a" * 64]),
+        (
+            grammar.app_name,
+            ["a", "a-1", "a" * 63],
+            ["", "A", "1a", "-a", "a-", "a_b", "a.b", "a\n", "a" * 64],
+        ),
         (grammar.component_name, ["a", "A-b1", "x" * 63], ["", "1a", "a_b", "a/b", "a-", "..", "a\n"]),
         (grammar.variable_name, ["a", "a_1"], ["", "A", "1", "_a", "a-b", "a\n"]),
         (grammar.namespace, ["default", "Team-1"], ["", "a b", "a_b", "a" * 62]),
         (grammar.version, ["", "1.0.0-rc.1+x", "2025_01"], ["a b", ".1", "1\n", "${x}", "1" * 65]),
         (grammar.description, ["", "é" * 500], ["é" * 501]),
-        (grammar.duration, ["0", "500ms", "30s", "1m30s", "1.5h"], ["", "30", "s", "-1s", "1d", "30 s", "1s\n"]),
+        (
+            grammar.duration,
+            ["0", "500ms", "30s", "1m30s", "1.5h"],
+            ["", "30", "s", "-1s", "1d", "30 s", "1s\n"],
+        ),
         (
             grammar.route,
             ["/", "/...", "/a", "/a/b/...", "/a/", "/a.b/%20"],
@@ -21,17 +30,49 @@ from wasmdeploy_cli.manifest import grammar
         (
             grammar.host,
             ["", "a", "A.b-c.example.com", "xn--e1a.example"],
-            ["a b", "a`b", "a_b", ".a", "a.", "a..b", "-a", "a:80", "*.a", "a\n", "a" * 64, "${a}", "a) || Path(`/`"],
+            [
+                "a b",
+                "a`b",
+                "a_b",
+                ".a",
+                "a.",
+                "a..b",
+                "-a",
+                "a:80",
+                "*.a",
+                "a\n",
+                "a" * 64,
+                "${a}",
+                "a) || Path(`/`",
+            ],
         ),
-        (grammar.vault_path, ["", "secret/a", "kv/a/b_c.d"], ["secret", "/a/b", "a//b", "a/b/", "a/b#c", "a b/c"]),
-        (grammar.vault_field, ["", "secret/a#b", "kv/a/b#c.d"], ["secret/a", "#b", "secret/a#", "a#b", "a/b#c d"]),
+        (
+            grammar.vault_path,
+            ["", "secret/a", "kv/a/b_c.d"],
+            ["secret", "/a/b", "a//b", "a/b/", "a/b#c", "a b/c"],
+        ),
+        (
+            grammar.vault_field,
+            ["", "secret/a#b", "kv/a/b#c.d"],
+            ["secret/a", "#b", "secret/a#", "a#b", "a/b#c d"],
+        ),
         (
             grammar.artifacts,
             ["", "https://a.example/b", "http://127.0.0.1:8080"],
-            ["a/b", "ftp://a", "https://", "https://a?b=c", "https://a#b", "https://a b", "https://a/${b}", "http://[", "s3::https://a"],
+            [
+                "a/b",
+                "ftp://a",
+                "https://",
+                "https://a?b=c",
+                "https://a#b",
+                "https://a b",
+                "https://a/${b}",
+                "http://[",
+                "s3::https://a",
+            ],
         ),
     ],
-)  # fmt: skip
+)
 def test_values(check, valid, invalid):
     """Each check takes what is valid and says something about what is not."""
     assert [value for value in valid if check(value)] == []
@@ -40,7 +81,15 @@ def test_values(check, valid, invalid):
 
 @pytest.mark.parametrize(
     "host",
-    ["https://a.example", "https://a.example/", "http://a:8080", "*://*:*", "*://*.a.b:80..90", "https://[::1]:443", "http://*"],
+    [
+        "https://a.example",
+        "https://a.example/",
+        "http://a:8080",
+        "*://*:*",
+        "*://*.a.b:80..90",
+        "https://[::1]:443",
+        "http://*",
+    ],
 )
 def test_outbound_host(host):
     """Scheme, host and port in every form that the allow-list knows."""

@@ -1,12 +1,12 @@
 from pathlib import Path
 
 import pytest
+from tests.cli.manifest.sample import SMALL, app
+
 from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.manifest import Build, Component, Deploy, HttpTrigger, Variable, load
 from wasmdeploy_cli.manifest.deploy import Limits, Vault
 from wasmdeploy_driver import task
-
-from tests.cli.manifest.sample import SMALL, app
 
 FULL = """\
 [application]
@@ -108,7 +108,7 @@ def test_every_key_is_read(tmp_path):
 
 
 def test_defaults(tmp_path):
-    """What a small manifest leaves out has the documented defaults; guests get the memory that the executor leaves."""
+    """What a small manifest leaves out has its defaults; guests get the memory that the executor leaves."""
     small = app(tmp_path)
     assert small.deploy == Deploy()
     assert small.limits == task.Limits(192, "30s")

@@ -2,6 +2,7 @@ import tomllib
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from wasmdeploy_cli.manifest.locate import key_lines
 
 HARD = '''\
@@ -68,10 +69,15 @@ def test_lines_are_those_of_the_text():
 
 KEYS = st.text("ab-_ .\"'#[]=é", min_size=1, max_size=4)
 SCALARS = st.one_of(
-    st.integers(), st.booleans(), st.floats(allow_nan=False, allow_infinity=False), st.text("a\"'\\#[]{},=\n\r\té", max_size=8)
+    st.integers(),
+    st.booleans(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text("a\"'\\#[]{},=\n\r\té", max_size=8),
 )
 VALUES = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=6
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=6,
 )
 
 
@@ -94,12 +100,16 @@ def inline(value):
     return repr(value)
 
 
-@given(st.dictionaries(KEYS, VALUES, max_size=3), st.lists(st.dictionaries(KEYS, VALUES, max_size=2), max_size=3))
+@given(
+    st.dictionaries(KEYS, VALUES, max_size=3), st.lists(st.dictionaries(KEYS, VALUES, max_size=2), max_size=3)
+)
 def test_any_document(top, tables):
     """For any document, tables and arrays of tables included, the scanner agrees with the parser."""
     top = {f"top{key}": value for key, value in top.items()}
     text = "".join(f"{quoted(key)} = {inline(value)}\n" for key, value in top.items())
     for table in tables:
-        text += "[[many]] # more\n" + "".join(f"{quoted(key)} = {inline(value)}\n" for key, value in table.items())
+        text += "[[many]] # more\n" + "".join(
+            f"{quoted(key)} = {inline(value)}\n" for key, value in table.items()
+        )
     document = tomllib.loads(text)
     assert set(key_lines(text)) == set(paths(document))

@@ -2,6 +2,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+
 from wasmdeploy_cli.manifest.app import App
 from wasmdeploy_cli.manifest.reader import keys
 from wasmdeploy_cli.manifest.unserved import UNSERVED
@@ -11,7 +12,9 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def generator():
-    spec = importlib.util.spec_from_file_location("manifest_reference", ROOT / "scripts" / "manifest_reference.py")
+    spec = importlib.util.spec_from_file_location(
+        "manifest_reference", ROOT / "scripts" / "manifest_reference.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -26,7 +29,9 @@ def test_every_key_is_documented(generator):
     """Each class that a manifest can reach has a table, and each of its keys a line."""
     classes = set(generator.reachable(App))
     assert classes == generator.documented()
-    assert [(cls, key) for cls in classes for key, field in keys(cls).items() if not field.metadata.get("doc")] == []
+    assert [
+        (cls, key) for cls in classes for key, field in keys(cls).items() if not field.metadata.get("doc")
+    ] == []
 
 
 def test_no_key_is_both_served_and_not():

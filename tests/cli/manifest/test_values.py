@@ -1,4 +1,5 @@
 import pytest
+
 from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.manifest import read_values
 

@@ -15,7 +15,7 @@ job "hello" {
 
   meta {
     app_version        = "0.1.0"
-    digest             = "sha256:c668db7ba86001aba4354b577e7216e269a3528d1899f7275b2f4c41b67d779b"
+    digest             = "sha256:c7d09a88015fd068f8a714167c4232ff2476f2b7d65543f8d8cfb6aaa79684ae"
     revision           = "1"
     wasmdeploy_version = "0.1.0"
   }
@@ -29,7 +29,7 @@ job "hello" {
     health_check      = "checks"
     min_healthy_time  = "5s" # Traefik must have seen the new version before the old one goes
     healthy_deadline  = "3m"
-    progress_deadline = "10m"
+    progress_deadline = "0s" # none: the first instance that fails for good ends the deployment
   }
 
   group "hello" {

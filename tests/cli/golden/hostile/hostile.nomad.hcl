@@ -14,7 +14,7 @@ job "hostile" {
   }
 
   meta {
-    digest             = "sha256:2f0e63c4b339d39eb0efce5c23ae2fbe56bb94827e1c18c987f83670475b896b"
+    digest             = "sha256:bedbc8b3c3f09b718836520e2580c4c97946c41052ee6da15e6fbf3c1bb6cad2"
     revision           = "1"
     wasmdeploy_version = "0.1.0"
   }
@@ -28,7 +28,7 @@ job "hostile" {
     health_check      = "checks"
     min_healthy_time  = "5s" # Traefik must have seen the new version before the old one goes
     healthy_deadline  = "3m"
-    progress_deadline = "10m"
+    progress_deadline = "0s" # none: the first instance that fails for good ends the deployment
   }
 
   group "hostile" {

@@ -15,7 +15,7 @@ job "shop" {
 
   meta {
     app_version        = "2.4.1"
-    digest             = "sha256:5b97d7c6ea7a0f14081dc7ad996fbe9b12bb41f6f97279874733f410d3e1a9f6"
+    digest             = "sha256:5e7d47edadcb097f3b01a2ef20c3ec2751cc391ede2cd5d0fb252ffbf8e30a55"
     revision           = "1"
     wasmdeploy_version = "0.1.0"
   }
@@ -29,7 +29,7 @@ job "shop" {
     health_check      = "checks"
     min_healthy_time  = "5s" # Traefik must have seen the new version before the old one goes
     healthy_deadline  = "3m"
-    progress_deadline = "10m"
+    progress_deadline = "0s" # none: the first instance that fails for good ends the deployment
   }
 
   group "shop" {
