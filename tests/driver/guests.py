@@ -7,7 +7,7 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -77,20 +77,25 @@ class Host:
     wasmtime's own outgoing HTTP comes from `add_wasi_http` on the linker and `set_wasi_http` on the store.
     """
 
-    def __init__(self, guest: bytes) -> None:
+    def __init__(self, guest: bytes, functions: Mapping[str, Mapping[str, Callable[..., object]]] | None = None) -> None:
         self.engine = wasmtime.Engine(_config())
         self.component = Component(self.engine, compose(guest))
         self.linker = Linker(self.engine)
         self.linker.add_wasip2()
         self.linker.add_wasi_http()
         self.trailers: list[tuple[str, bytes]] = []
-        with self.linker.root() as root, root.add_instance("wasmdeploy:host/events@0.1.0") as events:
-            events.add_func("trailers", lambda _store, fields: self.trailers.extend(fields))
-        for name in self.component.type.imports(self.engine):
-            if name.startswith("wasi:config/store@"):
-                with self.linker.root() as root, root.add_instance(name) as store:
-                    store.add_func("get", lambda _store, key: {"color": "green"}.get(key))
-                    store.add_func("get-all", lambda _store: [("color", "green")])
+        offered: dict[str, Mapping[str, Callable[..., object]]] = {
+            "wasmdeploy:host/events@0.1.0": {"trailers": lambda _store, fields: self.trailers.extend(fields)},
+            "wasi:config/store@0.2.0-rc.1": {
+                "get": lambda _store, key: {"color": "green"}.get(key),
+                "get-all": lambda _store: [("color", "green")],
+            },
+            **(functions or {}),
+        }
+        for name, interface in offered.items():
+            with self.linker.root() as root, root.add_instance(name) as instance:
+                for function, body in interface.items():
+                    instance.add_func(function, body)
         self._stdout, self._stderr = os.memfd_create("stdout"), os.memfd_create("stderr")
 
     def fresh(self, stdin: bytes, env: Iterable[tuple[str, str]] = (), files: Path | None = None) -> Answer:

@@ -30,7 +30,7 @@ def compose(guest: bytes, *, engine: wasmtime.Engine | None = None, load: Load =
     when stdout holds a whole response or a head of status 0, an error when the response there was cut short.
     `load` may keep the compiled composer between calls; `engine` must not interrupt by epoch.
     """
-    engine = engine or wasmtime.Engine()
+    engine = engine or wasmtime.Engine(_quick())
     module = load(engine, COMPOSER.read_bytes())
     with _Memfile("guest", guest) as stdin, _Memfile("composed") as stdout, _Memfile("errors") as stderr:
         wasi = wasmtime.WasiConfig()
@@ -42,6 +42,13 @@ def compose(guest: bytes, *, engine: wasmtime.Engine | None = None, load: Load =
         if status:
             raise _refusal(stderr.read().decode(errors="replace"))
         return stdout.read()
+
+
+def _quick() -> wasmtime.Config:
+    # The composer is compiled to run once: optimizing it costs more than it saves.
+    config = wasmtime.Config()
+    config.cranelift_opt_level = "none"
+    return config
 
 
 def _run(engine: wasmtime.Engine, module: wasmtime.Module, wasi: wasmtime.WasiConfig) -> int:

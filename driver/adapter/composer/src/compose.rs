@@ -4,19 +4,19 @@ use anyhow::{Context, Result};
 use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeOptions, NodeId, PackageId};
 
-use crate::inspect::HANDLER;
+use crate::inspect::{HANDLER, is_wasi_02};
 
 static TYPES: &[u8] = include_bytes!(env!("WASMDEPLOY_TYPES"));
 static RUN: &[u8] = include_bytes!(env!("WASMDEPLOY_RUN"));
 
-/// What the adapter offers in the host's place: never the guest's export of the same name.
+/// What the adapter offers the guest in the host's place.
 const ADAPTED: [&str; 6] = [
-    "wasi:cli/stdin@0.2.",
-    "wasi:cli/stdout@0.2.",
-    "wasi:cli/stderr@0.2.",
-    "wasi:filesystem/preopens@0.2.",
-    "wasi:http/types@0.2.",
-    "wasi:http/outgoing-handler@0.2.",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/stderr",
+    "wasi:filesystem/preopens",
+    "wasi:http/types",
+    "wasi:http/outgoing-handler",
 ];
 
 /// Returns the guest as a command; imports the adapter does not provide stay imports of the result.
@@ -31,22 +31,21 @@ pub fn compose(guest: Vec<u8>) -> Result<Vec<u8>> {
     let run_instance = graph.instantiate(run);
 
     for import in imports(&graph, guest) {
-        if let Some(prefix) = ADAPTED.iter().find(|prefix| import.starts_with(**prefix)) {
-            let export = export(&mut graph, types, types_instance, prefix)?;
-            graph
-                .set_instantiation_argument(guest_instance, &import, export)
-                .with_context(|| format!("the guest's import {import} does not fit WASI 0.2"))?;
-        }
+        let Some(interface) = ADAPTED.iter().find(|interface| is_wasi_02(&import, interface)) else { continue };
+        let export = export(&mut graph, types, types_instance, |name| is_wasi_02(name, interface))?;
+        graph
+            .set_instantiation_argument(guest_instance, &import, export)
+            .with_context(|| format!("the guest's import {import} does not fit WASI 0.2"))?;
     }
     for import in imports(&graph, run) {
-        let export = if import.starts_with(HANDLER) {
-            export(&mut graph, guest, guest_instance, HANDLER)?
+        let export = if is_wasi_02(&import, HANDLER) {
+            export(&mut graph, guest, guest_instance, |name| is_wasi_02(name, HANDLER))?
         } else {
-            export(&mut graph, types, types_instance, &import)?
+            export(&mut graph, types, types_instance, |name| name == import)?
         };
         graph
             .set_instantiation_argument(run_instance, &import, export)
-            .with_context(|| format!("the guest's {import} does not fit WASI 0.2"))?;
+            .with_context(|| format!("the guest's export {HANDLER} does not fit WASI 0.2"))?;
     }
     for name in exports(&graph, run) {
         let export = graph.alias_instance_export(run_instance, &name)?;
@@ -55,18 +54,21 @@ pub fn compose(guest: Vec<u8>) -> Result<Vec<u8>> {
     graph.encode(EncodeOptions::default()).context("the guest and the adapter do not fit together")
 }
 
+/// Aliases the first export of an instance whose name is wanted.
+fn export(
+    graph: &mut CompositionGraph,
+    package: PackageId,
+    instance: NodeId,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<NodeId> {
+    let exports = exports(graph, package);
+    let name = exports.iter().find(|name| wanted(name)).context("the adapter lacks an interface")?;
+    Ok(graph.alias_instance_export(instance, name)?)
+}
+
 fn package(graph: &mut CompositionGraph, name: &str, bytes: Vec<u8>) -> Result<PackageId> {
     let package = Package::from_bytes(name, None, bytes, graph.types_mut()).context("invalid component")?;
     Ok(graph.register_package(package)?)
-}
-
-/// Aliases the one export of an instance whose name starts with `prefix`.
-fn export(graph: &mut CompositionGraph, package: PackageId, instance: NodeId, prefix: &str) -> Result<NodeId> {
-    let name = exports(graph, package)
-        .into_iter()
-        .find(|name| name.starts_with(prefix))
-        .with_context(|| format!("nothing exports {prefix}"))?;
-    Ok(graph.alias_instance_export(instance, &name)?)
 }
 
 fn imports(graph: &CompositionGraph, package: PackageId) -> Vec<String> {

@@ -3,7 +3,14 @@
 use anyhow::{Context, Result, bail};
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
 
-pub const HANDLER: &str = "wasi:http/incoming-handler@0.2.";
+/// The interface that makes a component a web app.
+pub const HANDLER: &str = "wasi:http/incoming-handler";
+
+/// Tells whether a name is that of an interface at a released version of WASI 0.2.
+pub fn is_wasi_02(name: &str, interface: &str) -> bool {
+    let patch = name.strip_prefix(interface).and_then(|version| version.strip_prefix("@0.2."));
+    patch.is_some_and(|patch| patch.parse::<u32>().is_ok())
+}
 
 /// Refuses what is not a WASI 0.2 component that exports `wasi:http/incoming-handler`.
 pub fn check(guest: &[u8]) -> Result<()> {
@@ -14,7 +21,7 @@ pub fn check(guest: &[u8]) -> Result<()> {
     if let Some(name) = names.all().find(|name| is_wasi_03(name)) {
         bail!("a WASI 0.3 component ({name}): only WASI 0.2 components can be run in-process");
     }
-    if names.exports.iter().any(|name| name.starts_with(HANDLER)) {
+    if names.exports.iter().any(|name| is_wasi_02(name, HANDLER)) {
         return Ok(());
     }
     let exports = match names.exports.as_slice() {
