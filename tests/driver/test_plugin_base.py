@@ -52,6 +52,14 @@ def test_wrong_config_is_refused(plugin):
     assert caught.value.details() == "plugin config.data_dir: expected string, got int"
 
 
+@pytest.mark.parametrize("config", [{"data_dir": "data"}, {"allow_paths": ["/srv/../etc"]}])
+def test_path_that_depends_on_the_agent_is_refused(plugin, config):
+    """Paths are absolute and say where they lead."""
+    request = base_pb2.SetConfigRequest(msgpack_config=msgpack.packb(config))
+    with pytest.raises(grpc.RpcError, match="is not an absolute path"):
+        plugin.base.SetConfig(request, timeout=TIMEOUT)
+
+
 def test_vault_address_falls_back_to_the_agents():
     """What the block leaves out comes from the agent's environment."""
     agent = {"VAULT_ADDR": "http://agent:8200", "VAULT_NAMESPACE": "team"}

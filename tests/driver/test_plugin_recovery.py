@@ -153,7 +153,7 @@ def test_start_cut_short_by_a_kill_is_cleared(data, tmp_path):
         config = task_config(tmp_path, "hang")
         starting = first.driver.StartTask.future(driver_pb2.StartTaskRequest(task=config))
         stream = first.driver.TaskEvents(driver_pb2.TaskEventsRequest(), timeout=TIMEOUT)
-        next(stream)
+        assert "one guest" in (event.message for event in stream)
         (directory,) = state_directories(data)
         pid = json.loads((directory / "process.json").read_text())["executor"][0]
         first.kill()

@@ -48,6 +48,7 @@ class Base(base_pb2_grpc.BasePluginServicer):  # type: ignore[misc]  # generated
         except ValueError as error:
             raise ConfigError("the plugin's configuration is no msgpack") from error
         config = decode(PluginConfig, data or {}, "plugin config")
+        config.check()
         if request.nomad_config.HasField("driver"):
             self._driver.configure(config, request.nomad_config.driver)
         return base_pb2.SetConfigResponse()

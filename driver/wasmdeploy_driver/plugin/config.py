@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from wasmdeploy_driver.errors import ConfigError
 from wasmdeploy_driver.executor.launch import VaultServer
 
 
@@ -30,6 +32,12 @@ class PluginConfig:
         default=(), metadata={"doc": "directories outside of the task from which guests may be loaded"}
     )
     vault: Vault = field(default_factory=Vault, metadata={"doc": "where secrets are read"})
+
+    def check(self) -> None:
+        """Raise ConfigError for a path that would depend on where the agent was started."""
+        for path in (self.data_dir, *self.allow_paths):
+            if not Path(path).is_absolute() or ".." in Path(path).parts:
+                raise ConfigError(f"plugin config: {path!r} is not an absolute path without ..")
 
     def vault_server(self, environment: Mapping[str, str]) -> VaultServer | None:
         """The Vault to use, filled up from the agent's environment; None where no address is known."""

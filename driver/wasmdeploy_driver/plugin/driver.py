@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -83,7 +84,7 @@ class Driver(driver_pb2_grpc.DriverServicer):  # type: ignore[misc]  # generated
         vault = self._config.vault_server(self._environment)
         launch = launch_of(config, self._config, vault)
         if launch.cgroup is None:
-            _LOG.warning("task %s: Nomad names no cgroup, so cpu and memory are not limited", config.id)
+            self._publish(config, "cgroup", "Nomad made no cgroup: cpu and memory are not limited")
         token = vault_token(config, launch)
         handle = await self._runner.start(launch, token, self._listener(config))
         self._names[config.id] = config.name
@@ -114,7 +115,10 @@ class Driver(driver_pb2_grpc.DriverServicer):  # type: ignore[misc]  # generated
     async def InspectTask(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Tell a task's state."""
         handle = await self._handle(request.task_id, context)
-        attributes = {"pid": str(handle.state.pid)}
+        facts: dict[str, Any] = {"pid": handle.state.pid}
+        with contextlib.suppress(WasmdeployError):
+            facts |= await handle.inspect()
+        attributes = {name: str(fact) for name, fact in facts.items()}
         return answers.inspected(handle, self._names.get(handle.id, ""), attributes)
 
     async def TaskStats(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802

@@ -91,7 +91,8 @@ def _address(task: Task, config: Any) -> tuple[str, int]:
 
 
 def _cgroup(resources: Any) -> Cgroup | None:
-    if not resources.cpuset_cgroup:
+    # Without root Nomad names a group that it could not make.
+    if not resources.cpuset_cgroup or not Path(resources.cpuset_cgroup).is_dir():
         return None
     return Cgroup(resources.cpuset_cgroup, resources.memory_limit_bytes, resources.cpu_shares)
 

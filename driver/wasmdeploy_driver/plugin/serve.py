@@ -39,9 +39,7 @@ _LOG = logging.getLogger(__name__)
 def main(command: Sequence[str] = EXECUTOR) -> None:
     """Run as Nomad's plugin until Nomad says Shutdown; never returns. `command` starts an executor."""
     if os.environ.get(COOKIE) != COOKIE_VALUE:
-        sys.stderr.write(
-            "nomad-driver-wasm is a Nomad plugin: put it into plugin_dir, Nomad runs it.\n"
-        )
+        sys.stderr.write("nomad-driver-wasm is a Nomad plugin: put it into plugin_dir, Nomad runs it.\n")
         sys.exit(1)
     # go-plugin reads the first line of stdout as the handshake: nothing else may write there before it.
     handshake = os.dup(1)

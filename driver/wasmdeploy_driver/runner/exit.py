@@ -41,7 +41,7 @@ def read_exit(state: Path) -> ExitStatus | None:
             oom_killed=bool(data.get("oom_killed")),
             error=str(error.get("message", "") if isinstance(error, dict) else error),
         )
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 

@@ -1,0 +1,73 @@
+"""Processes that stay the same ones."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.driver.plugin_process import runs, until
+
+from wasmdeploy_driver.errors import ExecutorError
+from wasmdeploy_driver.runner.process import identify
+
+
+@pytest.fixture
+def child():
+    process = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_identity_holds_while_it_runs(child):
+    """A process is alive until it is killed, a zombie is not."""
+    process = identify(child.pid)
+    assert process.alive
+    assert not process.join(0.01)
+    assert process.send(signal.SIGKILL)
+    assert process.join(10)
+    assert not process.alive
+    child.wait()
+    assert not process.send(signal.SIGKILL)
+
+
+def test_other_process_with_the_pid_is_left_alone(child):
+    """With another start time or another boot it is somebody else, whatever the pid."""
+    process = identify(child.pid)
+    for other in (
+        dataclasses.replace(process, start_time=process.start_time - 1),
+        dataclasses.replace(process, boot_id="before"),
+    ):
+        assert not other.alive
+        assert not other.send(signal.SIGKILL)
+        assert other.join(0)
+        other.kill_session()
+    assert process.alive
+
+
+def test_session_is_killed_after_its_leader_died():
+    """Children of a dead leader are found by the session."""
+    code = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid, flush=True)"
+    leader = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
+    process = identify(leader.pid)
+    orphan = int(leader.stdout.readline())
+    leader.stdout.close()
+    leader.wait()
+    assert runs(orphan)
+    process.kill_session()
+    until(lambda: not runs(orphan), "the orphan is gone")
+
+
+def test_no_process_no_identity():
+    """A pid that is free has no identity."""
+    with pytest.raises(ExecutorError, match="ended at once"):
+        identify(int(Path("/proc/sys/kernel/pid_max").read_text()) + 1)
+
+
+def test_own_session_is_never_meant(child):
+    """Killing one session leaves ours."""
+    identify(child.pid).kill_session()
+    assert runs(os.getpid())
