@@ -60,17 +60,11 @@ class Output:
             yield
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Print a table to stdout (use `data` for the `--json` form)."""
-        from rich.box import SIMPLE_HEAD
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-
-        table = Table(*head, box=SIMPLE_HEAD, pad_edge=False)
-        for row in rows:
-            table.add_row(*(Text(str(cell)) for cell in row))
-        stdout = Console(highlight=False)
-        stdout.print(table, soft_wrap=not stdout.is_terminal)
+        """Print aligned columns to stdout (use `data` for the `--json` form)."""
+        lines = [tuple(head), *(tuple(map(str, row)) for row in rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        for line in lines:
+            self.data("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
     def error(self, message: str, hint: str = "") -> None:
         """Print the one line that says what failed, and the next step below it."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.deployment.checks import check_consul, check_guests, check_nomad, check_secrets
@@ -38,17 +39,24 @@ def deploy(app: App, settings: Settings, options: Options, out: Output) -> str:
     nomad = Nomad(settings, app.namespace, app.deploy.region)
     base = options.component_dir or settings.components
     guests = check_guests(app)
-    job = _job(app, {name: guest.digest for name, guest in guests.items()}, base, options)
     with out.waiting("Checking Nomad, Consul and Vault"):
         check_nomad(nomad, app)
         check_consul(settings)
         check_secrets(settings, app, out)
+    job = _job(app, {name: guest.digest for name, guest in guests.items()}, base, options)
     publish(app, guests, base, out)
     evaluation = nomad.register(job)
     out.event("registered", f"Registered {app.name} in namespace {app.namespace}", evaluation=evaluation)
     if options.timeout:
         _watch(Rollout(nomad, app.name, out, time.monotonic() + options.timeout), evaluation, out)
         _wait_for_route(app, settings, out, time.monotonic() + 30)
+    return _reachable(app, settings)
+
+
+def _reachable(app: App, settings: Settings) -> str:
+    """The app's URL; a name below localhost is served by the known Traefik, whatever its port."""
+    if settings.traefik and app.deploy.host.endswith("localhost"):
+        return f"http://{app.deploy.host}:{urlsplit(settings.traefik).port or 80}/"
     return url(app)
 
 

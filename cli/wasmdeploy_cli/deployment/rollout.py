@@ -42,14 +42,14 @@ class Rollout:
         """Wait until the deployment is successful; raises DeployError with the reason and what the tasks said."""
         while True:
             deployment = self.nomad.deployment(deployment_id)
-            self._tell_events(deployment_id)
+            self._tell_events(deployment)
             self._tell_progress(deployment)
             if deployment["Status"] in _ENDED:
                 break
             self._pause("the new version to become healthy")
         if deployment["Status"] != "successful":
             raise DeployError(
-                f"the new version of {self.job} did not come up: {self._reason(deployment_id, deployment)}",
+                f"the new version of {self.job} did not come up: {self._reason(deployment)}",
                 f"see: wasmdeploy logs, and: nomad deployment status {deployment_id[:8]}",
             )
 
@@ -70,8 +70,8 @@ class Rollout:
             if group.get("Promoted"):
                 self._tell(("promoted",), "promoted", "Promoted: the old version leaves")
 
-    def _tell_events(self, deployment_id: str) -> None:
-        for allocation in self._allocations(deployment_id):
+    def _tell_events(self, deployment: Json) -> None:
+        for allocation in self._allocations(deployment):
             short = allocation["ID"][:8]
             for task in (allocation.get("TaskStates") or {}).values():
                 for event in task.get("Events") or []:
@@ -81,12 +81,12 @@ class Rollout:
                         "task", f"  {short} {event['Type']}: {text}", allocation=allocation["ID"],
                     )  # fmt: skip
 
-    def _allocations(self, deployment_id: str) -> list[Json]:
-        return [each for each in self.nomad.allocations(self.job) if each.get("DeploymentID") == deployment_id]
+    def _allocations(self, deployment: Json) -> list[Json]:
+        return [each for each in self.nomad.allocations(self.job) if each["JobVersion"] == deployment["JobVersion"]]
 
-    def _reason(self, deployment_id: str, deployment: Json) -> str:
+    def _reason(self, deployment: Json) -> str:
         """What a task of the new version said last before it failed, else the deployment's own words."""
-        for allocation in self._allocations(deployment_id):
+        for allocation in self._allocations(deployment):
             for task in (allocation.get("TaskStates") or {}).values():
                 for event in reversed(task.get("Events") or []):
                     if event["Type"] in ("Driver Failure", "Setup Failure", "Failed Artifact Download", "Terminated"):

@@ -46,7 +46,7 @@ def read_status(nomad: Nomad, target: Target) -> Status:
     """The job's state now; raises ClusterError, also where there is no such job."""
     job = require_job(nomad, target)
     allocations = [
-        _allocation(each)
+        _allocation(nomad.allocation(each["ID"]))
         for each in nomad.allocations(target.name)
         if each["ClientStatus"] in ("running", "pending") or (each["ClientStatus"] == "failed" and each["DesiredStatus"] == "run")
     ]
@@ -83,7 +83,7 @@ def _allocation(data: dict[str, Any]) -> Allocation:
     return Allocation(
         id=data["ID"],
         node=data.get("NodeName", ""),
-        version=int(data["JobVersion"]),
+        version=int(data["Job"]["Version"]),
         state=data["ClientStatus"],
         healthy=(data.get("DeploymentStatus") or {}).get("Healthy"),
         address=f"{ports[0]['HostIP']}:{ports[0]['Value']}" if ports else "",

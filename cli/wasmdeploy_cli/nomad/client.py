@@ -74,6 +74,10 @@ class Nomad:
         """The allocations of a job, all versions of it."""
         return list(self._call(lambda: self._api.job.get_allocations(name, all_=True)))
 
+    def allocation(self, allocation_id: str) -> Json:
+        """One allocation with its resources."""
+        return dict(self._call(lambda: self._api.allocation.get_allocation(allocation_id)))
+
     def garbage_collect(self, allocation_id: str) -> None:
         """Remove an ended allocation's directory from its node; one that is gone already is fine."""
         self._maybe(lambda: self._api.client.gc_allocation.garbage_collect(allocation_id))

@@ -23,7 +23,11 @@ class LogClient:
         verify = settings.nomad_tls.verify
         self._client = httpx.Client(
             base_url=f"{settings.nomad}/v1/client/fs/logs/",
-            headers={"X-Nomad-Token": settings.nomad_token.reveal()} if settings.nomad_token.reveal() else {},
+            headers={
+                # Compressed, the last lines would wait in the compressor until more come.
+                "Accept-Encoding": "identity",
+                **({"X-Nomad-Token": settings.nomad_token.reveal()} if settings.nomad_token.reveal() else {}),
+            },
             verify=_context(verify) if isinstance(verify, str) else verify,
             cert=settings.nomad_tls.cert,
             timeout=httpx.Timeout(20, read=None),

@@ -79,7 +79,7 @@ def _compile(launch: Launch, name: str, source: str, digest: str, notify: Notify
     else:
         require_start(binary, shown)
         form = "command" if binary.component else "module"
-    path = Cache(launch.cache).compiled(guest, actual, form, shown, notify)
+    path = Cache(launch.cache).compiled(guest, actual, form, name or Path(source).name, notify)
     return Compiled(shown, path, binary)
 
 
