@@ -27,7 +27,7 @@ def test_formatted():
 
 
 def test_container():
-    """By default it is a container on the node's network, without dashboard, and exposes nothing by itself."""
+    """By default it is a container on the node's network, without dashboard, exposing nothing by itself."""
     (task,) = nomad.parsed(JOB)["TaskGroups"][0]["Tasks"]
     assert (task["Name"], task["Driver"]) == ("traefik", "docker")
     assert task["Config"] == {"image": "docker.io/library/traefik:v3.6", "network_mode": "host", "args": ARGS}
