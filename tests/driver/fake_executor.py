@@ -73,8 +73,8 @@ def serve(connection):
             send({"ok": {}})
             end(0)
         case "signal":
+            (state / "signals").write_text(request["name"] + "\n")
             send({"ok": {}})
-            (state / "signals").open("a").write(request["name"] + "\n")
         case "events":
             send({"event": "watched", "detail": "events are on"})
             ended.wait()

@@ -15,7 +15,7 @@ def test_exit_record_is_read(tmp_path):
     assert read_exit(tmp_path) == ExitStatus(134, 0, True, "wasm trap: unreachable")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"exit_code": "x"}', '{"exit_code": []}'])
+@pytest.mark.parametrize("text", ["", "{", "{}", "[]", "7", '{"exit_code": "x"}', '{"exit_code": []}'])
 def test_broken_record_counts_as_none(tmp_path, text):
     """Half a record is no record."""
     (tmp_path / "exit.json").write_text(text)

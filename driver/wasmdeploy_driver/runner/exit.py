@@ -8,9 +8,10 @@ import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from wasmdeploy_driver.errors import ConfigError
 from wasmdeploy_driver.executor.control import EXIT, LOG
+from wasmdeploy_driver.schema import decode, entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +23,6 @@ class ExitStatus:
     oom_killed: bool = False
     error: str = ""
 
-    @property
-    def successful(self) -> bool:
-        """Whether the task did what it should."""
-        return self.exit_code == 0 and self.signal == 0 and not self.error
-
 
 def read_exit(state: Path) -> ExitStatus | None:
     """What the executor wrote last, None where it was killed before it could."""
@@ -34,14 +30,9 @@ def read_exit(state: Path) -> ExitStatus | None:
         descriptor = os.open(state / EXIT, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         with os.fdopen(descriptor) as file:
             data = json.load(file)
-        error = data.get("error") or ""
-        return ExitStatus(
-            exit_code=int(data.get("exit_code") or 0),
-            signal=int(data.get("signal") or 0),
-            oom_killed=bool(data.get("oom_killed")),
-            error=str(error.get("message", "") if isinstance(error, dict) else error),
-        )
-    except (OSError, ValueError, TypeError, AttributeError):
+        known = {entry.name: data.get(entry.name) for entry in entries(ExitStatus)}
+        return decode(ExitStatus, known, EXIT)
+    except (OSError, ValueError, AttributeError, ConfigError):
         return None
 
 
@@ -69,12 +60,3 @@ def ended_at(state: Path) -> float | None:
         return (state / EXIT).stat(follow_symlinks=False).st_mtime
     except OSError:
         return None
-
-
-def write_atomically(path: Path, data: Any) -> None:
-    """Write JSON so that a reader sees all of it or the file before."""
-    scratch = path.with_name(f".{path.name}.new")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(data, file)
-    scratch.replace(path)

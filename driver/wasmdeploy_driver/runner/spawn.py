@@ -18,7 +18,6 @@ from typing import Any
 from wasmdeploy_driver.errors import ExecutorError
 from wasmdeploy_driver.executor.control import LAUNCH, LOG
 from wasmdeploy_driver.executor.launch import Launch
-from wasmdeploy_driver.runner.exit import write_atomically
 from wasmdeploy_driver.runner.process import Process, identify
 
 EXECUTOR = (sys.executable, "-I", "-m", "wasmdeploy_driver.executor")
@@ -96,7 +95,7 @@ def spawn(directory: Path, launch: Launch, command: Sequence[str]) -> Spawned:
 
 def record(directory: Path, entry: Record) -> None:
     """Write down which processes the directory belongs to."""
-    write_atomically(
+    _write_atomically(
         directory / RECORD,
         {
             "executor": [entry.executor.pid, entry.executor.start_time, entry.executor.boot_id],
@@ -130,6 +129,15 @@ def discard(directory: Path) -> None:
 def _process(data: Any) -> Process:
     pid, start_time, boot_id = data
     return Process(int(pid), int(start_time), str(boot_id))
+
+
+def _write_atomically(path: Path, data: Any) -> None:
+    """Write JSON so that a reader sees all of it or the file before."""
+    scratch = path.with_name(f".{path.name}")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(data, file)
+    scratch.replace(path)
 
 
 def _write_new(path: Path, text: str) -> None:
