@@ -69,8 +69,7 @@ def serve(app: App, options: Options, out: Output) -> None:
 
 async def _serve(launch: Launch, secrets: SecretSource, out: Output) -> None:
     from wasmdeploy_driver.executor.prepare import compile_all, load_app
-    from wasmdeploy_driver.executor.serve import Serving
-    from wasmdeploy_driver.http.front import listen
+    from wasmdeploy_driver.executor.serve import Serving, listen
 
     values = resolve(launch.task, secrets)
     listener = listen(launch.host, launch.port)  # a port in use is said before a long compile

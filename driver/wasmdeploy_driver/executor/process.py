@@ -20,8 +20,7 @@ from wasmdeploy_driver.errors import ExecutorError, GuestTrap, SecretError, Wasm
 from wasmdeploy_driver.executor import cgroup, control
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.executor.prepare import Compiled, compile_all, load_app, load_command
-from wasmdeploy_driver.executor.serve import Serving
-from wasmdeploy_driver.http.front import listen
+from wasmdeploy_driver.executor.serve import Serving, listen
 from wasmdeploy_driver.secrets import GivenSecrets, Secret, SecretSource, VaultSecrets
 from wasmdeploy_driver.variables import Values, resolve
 

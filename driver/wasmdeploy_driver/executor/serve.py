@@ -10,9 +10,12 @@ from typing import Any
 
 from wasmdeploy_driver.executor.prepare import HttpGuest, Notify
 from wasmdeploy_driver.http.app import App
-from wasmdeploy_driver.http.front import GranianFront, drained
+from wasmdeploy_driver.http.front import GranianFront, drained, listen
 from wasmdeploy_driver.http.lanes import Lanes
 from wasmdeploy_driver.http.router import Router
+
+# `listen` is for the callers of `Serving`: the CLI enters the driver by this package only.
+__all__ = ["Serving", "listen"]
 
 # Guests run in lane threads: the C stack of each must hold a whole wasm stack. Set before the first lane starts.
 _THREAD_STACK = 16 << 20
