@@ -57,6 +57,7 @@ def stop_and_check(data_dir: Path) -> None:
     down(data_dir, purge=True, output=output)
     assert not [process for process in record.members.values() if processes.alive(process)]
     assert sweep.leftovers(owned) == []
+    assert sweep.cgroups(owned) == []
     assert directory.current_mounts(data_dir) == []
     assert not data_dir.exists()
     is_free = ports.free_now()

@@ -56,6 +56,10 @@ class Directory:
         """What one member says."""
         return self.path / "logs" / f"{member}.log"
 
+    def logs(self, member: str) -> tuple[Path, ...]:
+        """All log files of one member."""
+        return (self.log(member), self.log(f"{member}-access"))
+
 
 def located(given: Path | None) -> Path:
     """The directory in question: the given one, $WASMDEPLOY_STACK_DIR, or one below $XDG_DATA_HOME."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _DRAIN_PATIENCE = 60.0
 _STOP_GRACE = 15.0
+_STOPPING_ORDER = ("traefik", "client", "nomad", "vault", "consul")  # what the others depend on comes last
 
 
 def down(data_dir: Path | None, purge: bool, output: Output) -> bool:
@@ -31,10 +32,11 @@ def down(data_dir: Path | None, purge: bool, output: Output) -> bool:
         record = Record.load(directory.state) or Record()
         with output.waiting("Stopping the tasks"):
             _emptied(record, output)
-        for name in sorted(record.members, key=_stopping_order):
-            with output.waiting(f"Stopping {name}"):
-                processes.stopped(record.members[name], _STOP_GRACE)
-            record = record.without(name)
+        for role in _STOPPING_ORDER:
+            names = [name for name in record.members if name.split("-", maxsplit=1)[0] == role]
+            with output.waiting(f"Stopping {role}"):
+                processes.stopped([record.members[name] for name in names], _STOP_GRACE)
+            record = record.without(*names)
             record.save(directory.state)
         swept(directory, output)
         if purge:
@@ -51,8 +53,12 @@ def _emptied(record: Record, output: Output) -> None:
     ]
     try:
         drained = {agent: health.own_node(agent) for agent in agents}
-        for agent, node in drained.items():
-            health.drain(agent, node)
+        for step in (
+            health.close,
+            health.drain,
+        ):  # all are closed first, so that no task moves to another one
+            for agent, node in drained.items():
+                step(agent, node)
         _wait_until_empty(drained)
     except StackError as error:
         # A broken Nomad must not keep the rest from stopping; the sweep takes what runs on.
@@ -65,9 +71,3 @@ def _wait_until_empty(drained: Mapping[str, str]) -> None:
         if time.monotonic() > deadline:
             raise StackError(f"{len(left)} allocations do not end: {', '.join(sorted(left))}")
         time.sleep(0.2)
-
-
-def _stopping_order(name: str) -> tuple[int, str]:
-    """Traefik first, then Nomad's clients, and what the others depend on last."""
-    order = ("traefik", "client", "nomad", "vault", "consul")
-    return order.index(name.split("-", maxsplit=1)[0]), name

@@ -91,6 +91,11 @@ def own_node(address: str) -> str:
     return str(agent["stats"]["client"]["node_id"])
 
 
+def close(address: str, node: str) -> None:
+    """Let nothing new start on a node."""
+    put(f"{address}/v1/node/{node}/eligibility", {"Eligibility": "ineligible"})
+
+
 def drain(address: str, node: str) -> None:
     """Stop what runs on a node, and let nothing new start there; its jobs stay registered."""
     put(f"{address}/v1/node/{node}/drain", {"DrainSpec": {"Deadline": _FORCE_NOW}, "Meta": _DRAINED_BY})

@@ -9,6 +9,8 @@ from wasmdeploy_cli.stack import config, health
 from wasmdeploy_cli.stack.config import Features, address
 from wasmdeploy_cli.stack.directory import Directory
 
+_LONG_LOG = 32 << 20  # bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -84,8 +86,11 @@ def _traefik(directory: Directory, ports: Mapping[str, int], features: Features)
 
 
 def written(directory: Directory, member: Member) -> None:
-    """Put a member's configuration where it reads it, and make the directory of its data."""
+    """Put a member's configuration where it reads it, make its data's directory, set a long log aside."""
     path = directory.config(member.name)
     path.parent.mkdir(mode=0o700, exist_ok=True)
     path.write_text(member.configuration)
     directory.data(member.name).mkdir(mode=0o711, exist_ok=True)
+    for log in directory.logs(member.name):
+        if log.exists() and log.stat().st_size > _LONG_LOG:
+            log.replace(log.with_suffix(".old"))

@@ -10,12 +10,14 @@ import contextlib
 import os
 import select
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from wasmdeploy_cli.errors import StackError
 
+_KILL_GRACE = 10.0
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -77,34 +79,52 @@ def alive(process: Process) -> bool:
     return True
 
 
-def stopped(process: Process, grace: float) -> None:
-    """End the process if it is still the same one: SIGTERM, up to `grace` seconds, SIGKILL."""
+def stopped(processes: Iterable[Process], grace: float) -> None:
+    """End those that are still the same ones, all at once: SIGTERM, up to `grace` seconds, SIGKILL."""
+    with contextlib.ExitStack() as descriptors:
+        left: dict[int, Process] = {}
+        for process in processes:
+            try:
+                fd = os.pidfd_open(process.pid)
+            except OSError:
+                continue  # gone
+            descriptors.callback(os.close, fd)
+            if alive(process):  # only now: from here on the descriptor cannot mean another process
+                left[fd] = process
+        for number, wait in ((signal.SIGTERM, grace), (signal.SIGKILL, _KILL_GRACE)):
+            for fd, process in left.items():
+                _send(fd, process, number)
+            left = _still_there(left, wait)
+    if left:
+        pids = ", ".join(str(process.pid) for process in left.values())
+        raise StackError(
+            f"these processes do not end: {pids}", "look at what they wait for in /proc/PID/stack"
+        )
+
+
+def _send(fd: int, process: Process, number: signal.Signals) -> None:
     try:
-        fd = os.pidfd_open(process.pid)
-    except OSError:
-        return
-    try:
-        if not alive(process):
-            return
-        for number, wait in ((signal.SIGTERM, grace), (signal.SIGKILL, 10.0)):
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(fd, number)
-            if _ended(fd, wait):
-                _reap(process.pid)
-                return
+        signal.pidfd_send_signal(fd, number)
+    except ProcessLookupError:
+        pass
     except PermissionError as error:
         raise StackError(
             f"process {process.pid} belongs to another user", "run the command as that user"
         ) from error
-    finally:
-        os.close(fd)
-    raise StackError(f"process {process.pid} does not end", "look at what it waits for: /proc/PID/stack")
 
 
-def _ended(fd: int, wait: float) -> bool:
+def _still_there(processes: Mapping[int, Process], wait: float) -> dict[int, Process]:
+    """Those that have not ended after `wait` seconds; the others are reaped."""
+    left = dict(processes)
+    deadline = time.monotonic() + wait
     poll = select.poll()
-    poll.register(fd, select.POLLIN)
-    return bool(poll.poll(wait * 1000))
+    for fd in left:
+        poll.register(fd, select.POLLIN)
+    while left and (ended := poll.poll(max(0.0, deadline - time.monotonic()) * 1000)):
+        for fd, _ in ended:
+            poll.unregister(fd)
+            _reap(left.pop(fd).pid)
+    return left
 
 
 def _reap(pid: int) -> None:

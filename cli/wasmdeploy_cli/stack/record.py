@@ -55,6 +55,6 @@ class Record:
         """The record after `name` was started."""
         return dataclasses.replace(self, members={**self.members, name: process})
 
-    def without(self, name: str) -> Record:
-        """The record after `name` was stopped."""
-        return dataclasses.replace(self, members={n: p for n, p in self.members.items() if n != name})
+    def without(self, *names: str) -> Record:
+        """The record after members were stopped."""
+        return dataclasses.replace(self, members={n: p for n, p in self.members.items() if n not in names})

@@ -127,7 +127,7 @@ def undone_on_failure(directory: Directory, before: Record, output: Output) -> I
         with _interrupts_held():  # a second Ctrl-C must not leave half a stack
             now = Record.load(directory.state) or before
             for name in reversed([name for name in now.members if name not in before.members]):
-                processes.stopped(now.members[name], _STOP_GRACE)
+                processes.stopped([now.members[name]], _STOP_GRACE)
                 now = now.without(name)
                 now.save(directory.state)
             if not now.members:

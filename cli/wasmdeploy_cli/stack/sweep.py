@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MARK = "WASMDEPLOY_STACK_ID"  # in every member's environment, with the directory's id
 EXECUTOR = "wasmdeploy_driver.executor"
 _CGROUPS = Path("/sys/fs/cgroup")
-_GRACE = 8.0
+_GRACE = 6.0  # an executor drains for up to five seconds
 _ROUNDS = 3  # a process may have started another one meanwhile
 _MNT_DETACH = 2
 
@@ -31,10 +31,10 @@ def swept(directory: Directory, output: Output) -> None:
         found = leftovers(directory)
         for process, traces in found:
             output.event("sweep", f"Ending the leftover process {process.pid}: {' '.join(traces.argv[:5])}")
-            processes.stopped(process, _GRACE)
+        processes.stopped([process for process, _ in found], _GRACE)
         if not found:
             break
-    for group in _cgroups(directory):
+    for group in cgroups(directory):
         with contextlib.suppress(OSError):  # Nomad's own clean-up may come first
             group.rmdir()
     for point in current_mounts(directory.path):
@@ -54,7 +54,7 @@ def _allocations(directory: Directory) -> frozenset[str]:
     return frozenset(path.name for path in directory.path.glob("client-*/alloc/*"))
 
 
-def _cgroups(directory: Directory) -> list[Path]:
+def cgroups(directory: Directory) -> list[Path]:
     """The cgroups of this stack's allocations, as cgroup v1 and v2 have them."""
     patterns = ("*/nomad/{}.*", "nomad.slice/*/{}.*")
     return [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,44 +92,63 @@ def test_other_settings(tmp_path: Path) -> None:
             up(Options(data_dir=data_dir, clients=1), Events())
 
 
-def test_dead_agents_tasks(tmp_path: Path) -> None:
-    """Tasks that lost their agent end with the stack as well, and their mounts go."""
+# (loop (call $poll_oneoff …)): a preview-1 module that sleeps on and on
+SLEEPER = bytes.fromhex(
+    "0061736d01000000010c0260047f7f7f7f017f60000002260116776173695f736e617073686f745f70726576696577310b"
+    "706f6c6c5f6f6e656f66660000030201010503010001071302066d656d6f72790200065f737461727400010a1601140003"
+    "40410041c000410141800110001a0c000b0b0b17020041100b04010000000041180b0800000000000f0000"
+)
+
+
+def sleeper(driver: str, config: dict[str, object]) -> dict[str, object]:
+    task = {"Name": "t", "Driver": driver, "Config": config, "Resources": {"CPU": 50, "MemoryMB": 64}}
+    return {"Job": {"ID": f"sleeper-{driver}", "TaskGroups": [{"Name": "g", "Tasks": [task]}]}}
+
+
+def test_tasks(tmp_path: Path) -> None:
+    """Tasks stop and start with the stack; those that lost their agent end as well, and leave nothing."""
     data_dir = tmp_path / "stack"
     with running_stack(data_dir, raw_exec=True) as state:
-        job = {
-            "ID": "sleeper",
-            "TaskGroups": [
-                {
-                    "Name": "g",
-                    "Tasks": [
-                        {
-                            "Name": "t",
-                            "Driver": "raw_exec",
-                            "Config": {"command": "/bin/sleep", "args": ["987"]},
-                        }
-                    ],
-                }
-            ],
-        }
-        health.put(f"{state.nomad_addr}/v1/jobs", {"Job": job})
         owned = directory.claimed(data_dir)
+        module = state.components_dir / "sleep.wasm"
+        module.write_bytes(SLEEPER)
+        health.put(f"{state.nomad_addr}/v1/jobs", sleeper("wasm", {"module": str(module)}))
+        health.put(
+            f"{state.nomad_addr}/v1/jobs", sleeper("raw_exec", {"command": "/bin/sleep", "args": ["987"]})
+        )
 
-        def sleeping() -> list[int]:
-            return [
-                each.pid for each, traces in sweep.leftovers(owned) if traces.argv == ("/bin/sleep", "987")
-            ]
+        def started() -> int:
+            with urllib.request.urlopen(f"{state.nomad_addr}/v1/allocations") as answer:
+                return sum(each["ClientStatus"] == "running" for each in json.load(answer))
 
-        until(sleeping, "the task runs")
-        pids = sleeping()
+        def running() -> dict[str, int]:
+            found = {}
+            for process, traces in sweep.leftovers(owned):
+                if traces.argv == ("/bin/sleep", "987"):
+                    found["raw_exec"] = process.pid
+                if sweep.EXECUTOR in traces.argv:
+                    found["wasm"] = process.pid
+            return found
+
+        until(lambda: started() == 2, "the tasks run")
+        assert len(running()) == 2
+        events = Events()
+        down(data_dir, purge=False, output=events)
+        assert [name for name, _ in events.events if name in {"warning", "sweep"}] == []
+        assert running() == {}
+        assert directory.current_mounts(data_dir) == []
+
+        up(Options(data_dir=data_dir), Events())
+        until(lambda: started() == 2, "the tasks run again")
+        before = running()
         for name in ("nomad", "client-1"):
             os.kill(member(data_dir, name).pid, signal.SIGKILL)
         until(lambda: conditions(data_dir)["client-1"] == "crashed", "the crash shows")
-        assert sleeping() == pids
+        assert running() == before
         down(data_dir, purge=False, output=Events())
-        assert sleeping() == []
+        assert sweep.leftovers(owned) == []
+        assert sweep.cgroups(owned) == []
         assert directory.current_mounts(data_dir) == []
-        # The record is whole, so that the stack can still be brought back.
-        up(Options(data_dir=data_dir), Events())
 
 
 def test_failed_start(tmp_path: Path) -> None:

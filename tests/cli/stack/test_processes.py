@@ -34,7 +34,7 @@ def test_spawned(tmp_path: Path) -> None:
     process = spawned_python(code, log, A="b", LC_ALL="C.UTF-8")
     wait_for(log, "to stderr")
     assert log.read_text() == "True [('A', 'b'), ('LC_ALL', 'C.UTF-8')]\nto stderr\n"
-    processes.stopped(process, 5)
+    processes.stopped([process], 5)
     assert not processes.alive(process)
 
 
@@ -49,7 +49,7 @@ def test_stopped(tmp_path: Path) -> None:
     process = spawned_python(code, log)
     wait_for(log, "ready")
     assert processes.alive(process)
-    processes.stopped(process, 20)
+    processes.stopped([process], 20)
     assert not processes.alive(process)
     assert "bye" in log.read_text()
 
@@ -62,8 +62,22 @@ def test_stopped_stubborn(tmp_path: Path) -> None:
     )
     process = spawned_python(code, log)
     wait_for(log, "ready")
-    processes.stopped(process, 0.1)
+    processes.stopped([process], 0.1)
     assert not processes.alive(process)
+
+
+def test_stopped_together(tmp_path: Path) -> None:
+    """Several stubborn processes take the time of one."""
+    code = (
+        "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(100)"
+    )
+    several = [spawned_python(code, tmp_path / f"log-{number}") for number in range(4)]
+    for number in range(4):
+        wait_for(tmp_path / f"log-{number}", "ready")
+    begun = time.monotonic()
+    processes.stopped(several, 1)
+    assert time.monotonic() - begun < 3
+    assert not [process for process in several if processes.alive(process)]
 
 
 @pytest.mark.parametrize("change", [{"started": 1}, {"boot": "another"}])
@@ -74,9 +88,9 @@ def test_reused_number(tmp_path: Path, change: dict[str, object]) -> None:
     wait_for(log, "ready")
     other = replace(process, **change)
     assert not processes.alive(other)
-    processes.stopped(other, 5)
+    processes.stopped([other], 5)
     assert processes.alive(process)
-    processes.stopped(process, 5)
+    processes.stopped([process], 5)
 
 
 def test_ended_process(tmp_path: Path) -> None:
@@ -86,7 +100,7 @@ def test_ended_process(tmp_path: Path) -> None:
     os.waitid(os.P_PIDFD, fd, os.WEXITED | os.WNOWAIT)
     os.close(fd)
     assert not processes.alive(process)
-    processes.stopped(process, 5)
+    processes.stopped([process], 5)
     with pytest.raises(ChildProcessError):
         os.waitpid(process.pid, os.WNOHANG)
 

@@ -66,5 +66,5 @@ def test_current(tmp_path: Path) -> None:
     finally:
         from wasmdeploy_cli.stack.processes import stopped
 
-        stopped(process, 5)
+        stopped([process], 5)
     assert state.current(owned.path) is None
