@@ -40,7 +40,7 @@ def up(  # noqa: PLR0917  typer calls it by name
     ] = None,
     dashboard: Annotated[
         bool | None,
-        typer.Option("--dashboard/--no-dashboard", help="Open Traefik's dashboard.", show_default="off"),
+        typer.Option("--dashboard/--no-dashboard", help="Open Traefik's API and dashboard.", show_default="off"),
     ] = None,
     json: Json = False,
 ) -> None:
