@@ -40,7 +40,9 @@ def up(  # noqa: PLR0917  typer calls it by name
     ] = None,
     dashboard: Annotated[
         bool | None,
-        typer.Option("--dashboard/--no-dashboard", help="Open Traefik's API and dashboard.", show_default="off"),
+        typer.Option(
+            "--dashboard/--no-dashboard", help="Open Traefik's API and dashboard.", show_default="off"
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
