@@ -108,4 +108,4 @@ class CgiModule:
         except Exit as exit_:
             if exit_.code:
                 raise GuestTrap(f"the guest ended with exit code {exit_.code}") from None
-        return parse_response(output.take())
+        return parse_response(output.take(), request.method == "HEAD")

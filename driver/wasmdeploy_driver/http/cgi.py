@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 from wasmdeploy_driver.errors import GuestTrap
 from wasmdeploy_driver.http.message import Request, Response
+from wasmdeploy_driver.http.response import MAX_HEAD, checked_response
 
 _OWN_VARIABLE = frozenset((b"content-type", b"content-length"))
-# `Proxy: x` would become HTTP_PROXY, which many HTTP clients obey (httpoxy).
+# `Proxy: x` would become HTTP_PROXY, which many HTTP clients obey (httpoxy). A name with `_` is refused too: it would
+# become the same variable as the one with `-`, which a proxy in front may have checked.
 _REFUSED = frozenset((b"proxy",))
+_BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 
 
 def environment(request: Request, route: str) -> dict[str, str]:
     """The CGI variables of a request that matched `route` (a trailing `/...` marks the path info)."""
     host, port = _host_and_port(request)
-    base = route.removesuffix("/...")
+    base = route.removesuffix("/...").rstrip("/")
     path = request.path.decode("latin-1")
     variables = {
         "GATEWAY_INTERFACE": "CGI/1.1",
@@ -36,7 +41,7 @@ def environment(request: Request, route: str) -> dict[str, str]:
         text = value.decode("latin-1").replace("\0", "")
         if name == b"content-type":
             variables["CONTENT_TYPE"] = text
-        elif name not in _OWN_VARIABLE and name not in _REFUSED:
+        elif name not in _OWN_VARIABLE and name not in _REFUSED and b"_" not in name:
             key = "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
             variables[key] = f"{variables[key]}, {text}" if key in variables else text
     return variables
@@ -50,42 +55,34 @@ def _host_and_port(request: Request) -> tuple[str, str]:
     return authority, "443" if request.scheme == "https" else "80"
 
 
-def parse_response(output: bytes) -> Response:
-    """The response a CGI program printed; raises GuestTrap where it printed none.
+def parse_response(output: bytes, head_only: bool = False) -> Response:
+    """The response a CGI program printed; raises GuestTrap where it printed none, or a broken one.
 
     `Status: 404 Not Found` sets the status, `Location:` without one means 302; a head needs Content-Type, Location
-    or Status.
+    or Status. `head_only` is for a HEAD request, whose declared length has no body to match.
     """
-    head, blank, body = _split(output)
-    if not blank:
+    blank = _BLANK_LINE.search(output, 0, MAX_HEAD)
+    if blank is None:
         raise GuestTrap("the guest printed no CGI head (headers, then an empty line)")
     status = 0
     headers: list[tuple[bytes, bytes]] = []
-    for line in head.splitlines():
-        name, colon, value = line.partition(b":")
-        name, value = name.strip().lower(), value.strip()
-        if not colon or not name or b" " in name:
+    for line in output[: blank.start()].split(b"\n"):
+        name, colon, value = line.removesuffix(b"\r").partition(b":")
+        if not colon:
             raise GuestTrap(f"the guest printed a broken CGI header: {line[:80]!r}")
-        if name == b"status":
-            status = _status(value)
+        if name.lower() == b"status":
+            status = _status(value.strip(b" \t"))
         else:
-            headers.append((name, value))
-    names = {name for name, _ in headers}
+            headers.append((name, value.strip(b" \t")))
+    names = {name.lower() for name, _ in headers}
     if not status and not names & {b"content-type", b"location"}:
         raise GuestTrap("the guest's CGI head has none of Content-Type, Location and Status")
-    return Response(status or (302 if b"location" in names else 200), tuple(headers), body)
-
-
-def _split(output: bytes) -> tuple[bytes, bool, memoryview]:
-    found = [(at, mark) for mark in (b"\n\n", b"\r\n\r\n") if (at := output.find(mark)) >= 0]
-    if not found:
-        return output, False, memoryview(b"")
-    at, mark = min(found)
-    return output[:at], True, memoryview(output)[at + len(mark) :]
+    status = status or (302 if b"location" in names else 200)
+    return checked_response(status, headers, memoryview(output)[blank.end() :], head_only)
 
 
 def _status(value: bytes) -> int:
     code = value.split(b" ", 1)[0]
-    if len(code) != 3 or not code.isdigit() or not 200 <= int(code) <= 599:
+    if len(code) != 3 or not code.isdigit():
         raise GuestTrap(f"the guest printed a broken status: {value[:80]!r}")
     return int(code)

@@ -21,16 +21,20 @@ from struct import error as struct_error
 
 from wasmdeploy_driver.errors import GuestTrap
 from wasmdeploy_driver.http.message import Request, Response
+from wasmdeploy_driver.http.response import MAX_HEAD, checked_response
 
 _U32 = Struct("<I")
 _VERSION = b"\x01"
-_NO_BODY = frozenset((204, 304))
+# Of a guest's reason to fail; it goes into logs and events.
+_MAX_REASON = 1000
 
 
 def encode_rules(rules: Iterable[str]) -> bytes:
     """The allow-list part of a request head; the same for every request of a component."""
     encoded = [rule.encode() for rule in rules]
-    return b"".join((_U32.pack(len(encoded)), *(part for rule in encoded for part in (_U32.pack(len(rule)), rule))))
+    return b"".join(
+        (_U32.pack(len(encoded)), *(part for rule in encoded for part in (_U32.pack(len(rule)), rule)))
+    )
 
 
 def encode_request(request: Request, rules: bytes) -> bytes:
@@ -55,19 +59,21 @@ def decode_response(data: bytes, head_only: bool = False) -> Response:
     """
     try:
         (size,) = _U32.unpack_from(data)
-        if not data or 4 + size > len(data):
+        if size > MAX_HEAD:
+            raise GuestTrap(f"the guest's response head is larger than {MAX_HEAD >> 10} KiB")
+        if 4 + size > len(data):
             raise GuestTrap("the guest ended inside its response head")
         status = int.from_bytes(data[4:6], "little")
         if status == 0:
-            raise GuestTrap(f"the guest failed: {_text(data, 6)[0].decode(errors='replace')}")
+            raise GuestTrap(f"the guest failed: {_text(data, 6)[0][:_MAX_REASON].decode(errors='replace')}")
         headers, at = _headers(data, 6)
     except (struct_error, IndexError) as error:
-        raise GuestTrap("the guest set no response" if not data else "the guest's response head is broken") from error
+        raise GuestTrap(
+            "the guest set no response" if not data else "the guest's response head is broken"
+        ) from error
     if at != 4 + size:
         raise GuestTrap("the guest's response head is broken")
-    body = memoryview(data)[at:]
-    _check_length(headers, len(body), head_only or status in _NO_BODY or status < 200)
-    return Response(status, tuple(headers), body)
+    return checked_response(status, headers, memoryview(data)[at:], head_only)
 
 
 def _headers(data: bytes, at: int) -> tuple[list[tuple[bytes, bytes]], int]:
@@ -87,10 +93,3 @@ def _text(data: bytes, at: int) -> tuple[bytes, int]:
     if end > len(data):
         raise IndexError
     return data[at + 4 : end], end
-
-
-def _check_length(headers: Iterable[tuple[bytes, bytes]], size: int, bodiless: bool) -> None:
-    declared = [value for name, value in headers if name.lower() == b"content-length"]
-    if declared and not bodiless and any(value != b"%d" % size for value in declared):
-        shown = declared[0].decode(errors="replace")
-        raise GuestTrap(f"the guest declared content-length {shown} and wrote {size} bytes")

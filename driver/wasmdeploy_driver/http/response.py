@@ -1,0 +1,61 @@
+"""What a guest answered, checked before it may reach the front.
+
+A guest is not trusted with the connection. A line break in a value would split the response, two lengths would let
+one reader end where another goes on, and `connection` or `transfer-encoding` would speak to the client in the
+front's name. Broken answers are the guest's failure; fields of the connection are left out without a word, as RFC
+3875 lets a server do.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from wasmdeploy_driver.errors import GuestTrap
+from wasmdeploy_driver.http.message import Response
+
+# A longer head is refused, as wasmtime itself does: each field costs the host more memory than the guest.
+MAX_HEAD = 128 << 10
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+# The same list as the adapter's, which refuses them where a component sets them.
+_CONNECTION = frozenset((
+    b"connection", b"host", b"http2-settings", b"keep-alive", b"proxy-authenticate", b"proxy-authorization",
+    b"proxy-connection", b"transfer-encoding", b"upgrade",
+))  # fmt: skip
+_NO_BODY = frozenset((204, 304))
+
+
+def checked_response(
+    status: int, headers: Iterable[tuple[bytes, bytes]], body: memoryview, head_only: bool
+) -> Response:
+    """The response, its names in lower case; raises GuestTrap where it is no valid one.
+
+    `head_only` is for a HEAD request, whose declared length has no body to match.
+    """
+    if not 200 <= status <= 999:
+        raise GuestTrap(f"the guest answered with status {status}, which is none of a final response")
+    bodiless = status in _NO_BODY
+    lengths: list[bytes] = []
+    passed: list[tuple[bytes, bytes]] = []
+    for name, value in headers:
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise GuestTrap(f"the guest set a broken header: {name[:80]!r}: {value[:80]!r}")
+        name = name.lower()  # noqa: PLW2901  # the name as it goes on
+        if name == b"content-length":
+            lengths.append(value)
+        elif name not in _CONNECTION:
+            passed.append((name, value))
+    if lengths and status != 204:  # which has no length at all
+        passed.append((b"content-length", _length(lengths, None if head_only or bodiless else len(body))))
+    return Response(status, tuple(passed), b"" if bodiless else body)
+
+
+def _length(declared: list[bytes], size: int | None) -> bytes:
+    first = declared[0]
+    shown = first[:80].decode(errors="replace")
+    if not first.isdigit() or any(other != first for other in declared):
+        raise GuestTrap(f"the guest declared a broken content-length: {shown}")
+    if size is not None and first != b"%d" % size:
+        raise GuestTrap(f"the guest declared content-length {shown} and wrote {size} bytes")
+    return first
