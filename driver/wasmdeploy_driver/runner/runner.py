@@ -80,7 +80,9 @@ class Runner:
                 keep_trying=lambda: process.alive and time.monotonic() < patience,
             )
         except ExecutorError as error:
-            raise (error if process.alive else _ended_early(directory)) from error
+            if process.alive:
+                raise
+            raise _ended_early(directory) from error
         entry = read_record(directory)
         if entry is not None:
             record(directory, replace(entry, started=True))
