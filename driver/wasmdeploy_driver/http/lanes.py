@@ -8,6 +8,7 @@ than `patience` seconds is slow or blocked in a call: it gives the slot to the n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,13 +39,26 @@ class Lanes:
         return len(self._waiting)
 
     async def run(self, function: Callable[[], T]) -> T:
-        """Run `function` in a thread once the slot is free."""
+        """Run `function` in a thread once the slot is free.
+
+        A caller that is cancelled while it runs leaves it running: no thread can be stopped from outside, so the
+        slot stays taken until the function has ended (or has become slow).
+        """
         loop = asyncio.get_running_loop()
         if self._slot_taken or self._running >= self._most:
             await self._turn(loop)
         else:
             self._slot_taken = True
+        try:
+            work = loop.run_in_executor(self._pool, function)
+        except RuntimeError:  # closed
+            self._free_slot()
+            raise
         self._running += 1
+        self._watch(work, loop)
+        return await asyncio.shield(work)
+
+    def _watch(self, work: asyncio.Future[T], loop: asyncio.AbstractEventLoop) -> None:
         slow = False
 
         def lose_slot() -> None:
@@ -52,10 +66,7 @@ class Lanes:
             slow = True
             self._free_slot()
 
-        timer = loop.call_later(self._patience, lose_slot)
-        try:
-            return await loop.run_in_executor(self._pool, function)
-        finally:
+        def ended(_: asyncio.Future[T]) -> None:
             timer.cancel()
             self._running -= 1
             if not slow:
@@ -63,13 +74,19 @@ class Lanes:
             elif not self._slot_taken:
                 self._next()
 
+        timer = loop.call_later(self._patience, lose_slot)
+        work.add_done_callback(ended)
+
     async def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         turn: asyncio.Future[None] = loop.create_future()
         self._waiting.append(turn)
         try:
             await turn  # the slot is ours when it is done
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if turn.cancelled():
+                with contextlib.suppress(ValueError):  # taken out already, since it was done
+                    self._waiting.remove(turn)
+            else:  # the slot was given to us in the same moment
                 self._free_slot()
             raise
 
