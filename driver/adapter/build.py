@@ -1,7 +1,7 @@
-"""Builds the adapter's WebAssembly and the WIT of Python guests; `--check` compares them with what is committed.
+"""Builds the adapter's WebAssembly and the WIT of Python guests; `--check` compares them with the committed.
 
-The same sources give the same bytes wherever they are built: the toolchain is pinned in rust-toolchain.toml, the
-crates in Cargo.lock, and paths of this machine are replaced before they reach a file.
+The same sources give the same bytes wherever they are built: the toolchain is pinned in rust-toolchain.toml,
+the crates in Cargo.lock, and paths of the machine are replaced before they reach a file.
 """
 
 import argparse
@@ -72,7 +72,9 @@ def cargo(target: Path, package: str, triple: str = "", environment: Mapping[str
 def remapped(target: Path) -> list[str]:
     home = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
     registry = sorted((home / "registry" / "src").glob("*"))
-    sysroot = subprocess.run(["rustc", "--print=sysroot"], cwd=HERE, check=True, capture_output=True, text=True)
+    sysroot = subprocess.run(
+        ["rustc", "--print=sysroot"], cwd=HERE, check=True, capture_output=True, text=True
+    )
     paths = {HERE: "adapter", target: "target", Path(sysroot.stdout.strip()): "rust"}
     paths.update(dict.fromkeys(registry, "crates"))
     return [f"--remap-path-prefix={path}=/{name}" for path, name in paths.items()]

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-import wasmtime
-from wasmtime import _ffi as ffi
-from wasmtime.component import Component, ExportIndex, Instance, Linker
+import wasmtime  # noqa: TID251  # the host's part is done by hand
+from wasmtime import _ffi as ffi  # noqa: TID251
+from wasmtime.component import Component, ExportIndex, Instance, Linker  # noqa: TID251
+
 from wasmdeploy_driver.guest.compose import compose
 
 ROOT = Path(__file__).parent.parent.parent
@@ -48,7 +49,12 @@ def wat(text: str) -> bytes:
 
 def head(method: str, target: bytes, headers: Pairs = (), rules: Iterable[str] = (), **parts: str) -> bytes:
     """A request head as the adapter reads it, its length in front."""
-    texts = [method.encode(), parts.get("scheme", "http").encode(), parts.get("authority", "app.test").encode(), target]
+    texts = [
+        method.encode(),
+        parts.get("scheme", "http").encode(),
+        parts.get("authority", "app.test").encode(),
+        target,
+    ]
     pairs = list(headers)
     allowed = [rule.encode() for rule in rules]
     data = b"\x01" + b"".join(map(_str, texts)) + struct.pack("<I", len(pairs))
@@ -77,7 +83,9 @@ class Host:
     wasmtime's own outgoing HTTP comes from `add_wasi_http` on the linker and `set_wasi_http` on the store.
     """
 
-    def __init__(self, guest: bytes, functions: Mapping[str, Mapping[str, Callable[..., object]]] | None = None) -> None:
+    def __init__(
+        self, guest: bytes, functions: Mapping[str, Mapping[str, Callable[..., object]]] | None = None
+    ) -> None:
         self.engine = wasmtime.Engine(_config())
         self.component = Component(self.engine, compose(guest))
         self.linker = Linker(self.engine)
@@ -114,7 +122,9 @@ class Host:
         if files is not None:
             wasi.preopen_dir(str(files), "/files")
         vector = ffi.wasm_byte_vec_t()
-        ffi.wasm_byte_vec_new(ctypes.byref(vector), len(stdin), ctypes.cast(stdin, ctypes.POINTER(ctypes.c_uint8)))
+        ffi.wasm_byte_vec_new(
+            ctypes.byref(vector), len(stdin), ctypes.cast(stdin, ctypes.POINTER(ctypes.c_uint8))
+        )
         ffi.wasi_config_set_stdin_bytes(wasi.ptr(), ctypes.byref(vector))
         return wasi
 
@@ -151,7 +161,9 @@ class Reused:
             self._store.set_epoch_deadline(1)
             self._instance = self._host.linker.instantiate(self._store, self._host.component)
         interface = self._instance.get_export_index(self._store, RUN)
-        run = self._instance.get_func(self._store, self._instance.get_export_index(self._store, "run", interface))
+        run = self._instance.get_func(
+            self._store, self._instance.get_export_index(self._store, "run", interface)
+        )
         assert run is not None
         result = run(self._store)
         return self._host.answer(getattr(result, "tag", None) != "err")

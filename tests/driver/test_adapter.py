@@ -9,13 +9,12 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-import wasmtime
-
+import wasmtime  # noqa: TID251  # its traps are what a host sees
 from tests.driver.guests import Answer, Host, componentize, head, rust_http
 
 pytestmark = pytest.mark.guests
 
-PYTHON_APP = '''
+PYTHON_APP = """
 import sys
 
 from componentize_py_types import Err, Ok
@@ -24,8 +23,7 @@ import asyncio
 from wit_world import exports
 from wit_world.imports import store
 from wit_world.imports.types import (
-    ErrorCode_InternalError, Fields, Method_Get, OutgoingBody, OutgoingRequest, OutgoingResponse, ResponseOutparam,
-    Scheme_Http,
+    ErrorCode_InternalError, Fields, OutgoingRequest, OutgoingResponse, ResponseOutparam, Scheme_Http,
 )
 
 count = 0
@@ -82,7 +80,7 @@ async def fetch(authority):
     while (chunk := await stream.next()) is not None:
         body += chunk
     return b"%d %s" % (response.status(), body)
-'''
+"""
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +143,7 @@ def plain(body: bytes, status: int = 200) -> Answer:
     return Answer(True, response(status, [], body), b"")
 
 
+NO_RESPONSE = failure(b"internal-error: guest set no response")
 PYTHON_HEADERS = [(b"content-type", b"text/plain")]
 
 
@@ -235,7 +234,7 @@ def test_prints_go_to_stderr(rust: Host) -> None:
 
 def test_a_guest_that_sets_no_response_fails(rust: Host) -> None:
     """The host gets a head of status 0 that says so."""
-    assert rust.fresh(head("GET", b"/no-response")).stdout == failure(b"internal-error: guest set no response")
+    assert rust.fresh(head("GET", b"/no-response")).stdout == NO_RESPONSE
 
 
 def test_an_error_code_is_named(rust: Host) -> None:
@@ -251,10 +250,11 @@ def test_a_body_may_be_written_before_the_response_is_set(rust: Host) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "body"), [(b"/write-then-error", b"too late"), (b"/two-responses", b"first"), (b"/unfinished", b"half")]
+    ("path", "body"),
+    [(b"/write-then-error", b"too late"), (b"/two-responses", b"first"), (b"/unfinished", b"half")],
 )
 def test_a_response_that_is_not_whole_is_told(rust: Host, path: bytes, body: bytes) -> None:
-    """One head goes out and no second; `run` answers an error, so that the host does not take it for whole."""
+    """One head goes out and no second; `run` answers an error, so that the host takes it for broken."""
     assert rust.fresh(head("GET", path)) == Answer(False, response(200, [], body), b"")
 
 
@@ -325,7 +325,7 @@ def test_one_instance_answers_many_requests(rust: Host) -> None:
     with rust.reuse() as instance:
         assert instance.run(head("POST", b"/echo") + b"one") == plain(b"one")
         assert instance.run(head("GET", b"/headers", [(b"a", b"1")])) == plain(b"a=1\n")
-        assert instance.run(head("GET", b"/no-response")).stdout == failure(b"internal-error: guest set no response")
+        assert instance.run(head("GET", b"/no-response")).stdout == NO_RESPONSE
         assert instance.run(head("GET", b"/unfinished")).ok is False
         assert instance.run(head("POST", b"/echo") + b"two") == plain(b"two")
         assert instance.run(head("GET", b"/calls")) == plain(b"6")
@@ -347,6 +347,18 @@ def test_prints_of_a_reused_instance_go_to_stderr(rust: Host) -> None:
             assert answer.stdout == plain(b"nothing of it here").stdout
             assert answer.stderr == b"printed %d\ncomplained %d\n" % (number, number)
             assert instance.run(head("POST", b"/echo") + b"body") == plain(b"body")
+
+
+def test_streams_taken_before_the_first_request_serve_all(rust: Host) -> None:
+    """A guest that prints while it is instantiated can print in every request."""
+    with rust.reuse() as instance:
+        answer = instance.run(head("GET", b"/print"), [("EARLY", "1")])
+        assert answer.stderr == b"early\nearly\nprinted 1\ncomplained 1\n"
+        for number in (2, 3):
+            answer = instance.run(head("GET", b"/print"))
+            assert answer == Answer(
+                True, plain(b"nothing of it here").stdout, b"printed %d\ncomplained %d\n" % (number, number)
+            )
 
 
 def test_files_of_a_reused_instance_can_be_opened(rust: Host, tmp_path: Path) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-import wasmtime
-from wasmtime.component import Component
-
+import wasmtime  # noqa: TID251  # reads what a composed component is
 from tests.driver.guests import RUN, Host, head, rust_http, wat
+from wasmtime.component import Component  # noqa: TID251
+
 from wasmdeploy_driver.errors import GuestError
 from wasmdeploy_driver.guest.compose import compose
 
@@ -98,7 +98,9 @@ def test_minors_of_wasi_are_merged(types: str, handler: str) -> None:
 
 def test_the_handler_wins_over_the_guests_own_run() -> None:
     """A guest that is a command as well answers requests, without ever importing the outgoing handler."""
-    host = Host(wat(OLD.format(types="0.2.0", handler="0.2.0")), {"acme:own/things": {"ask": lambda _store: 42}})
+    host = Host(
+        wat(OLD.format(types="0.2.0", handler="0.2.0")), {"acme:own/things": {"ask": lambda _store: 42}}
+    )
     answer = host.fresh(head("GET", b"/"))
     assert answer.ok
     assert answer.stdout.endswith(b"internal-error: guest set no response")
@@ -168,7 +170,7 @@ def test_a_cut_file_is_refused(length: int) -> None:
 
 def test_a_handler_that_is_no_handler_is_refused() -> None:
     """An export with the right name and the wrong type is told apart from a crash."""
-    with pytest.raises(GuestError, match="does not fit WASI 0.2"):
+    with pytest.raises(GuestError, match=r"does not fit WASI 0\.2"):
         compose(exporting("wasi:http/incoming-handler@0.2.0"))
 
 
@@ -179,5 +181,5 @@ def test_an_import_the_adapter_does_not_have_is_refused() -> None:
         '(export "response-outparam" (type (sub resource))) (export "teleport" (func))))',
         1,
     )
-    with pytest.raises(GuestError, match="the guest's import wasi:http/types@0.2.0 does not fit WASI 0.2"):
+    with pytest.raises(GuestError, match=r"^the guest's import wasi:http/types@0\.2\.0 does not fit"):
         compose(wat(text))

@@ -6,10 +6,11 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=../wit/adapter.wit");
     let (mut resolve, world) = wasmdeploy_builder::adapter_world().expect("the adapter's WIT");
-    let mut options = wit_bindgen_rust::Opts::default();
-    options.generate_all = true;
-    options.merge_structurally_equal_types = Some(Some(true));
-    options.pub_export_macro = false;
+    let options = wit_bindgen_rust::Opts {
+        generate_all: true,
+        merge_structurally_equal_types: Some(Some(true)),
+        ..Default::default()
+    };
     let mut files = Files::default();
     options.build().generate(&mut resolve, world, &mut files).expect("bindings");
     let (_, source) = files.iter().next().expect("one file of bindings");

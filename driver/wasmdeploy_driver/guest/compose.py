@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import wasmtime
+import wasmtime  # noqa: TID251  # at home here
 
 from wasmdeploy_driver.errors import GuestError
 
@@ -17,18 +17,19 @@ COMPOSER = Path(__file__).parent.parent / "adapter" / "compose.wasm"
 Load = Callable[[wasmtime.Engine, bytes], wasmtime.Module]
 
 _HINTS = {
-    "not a component": "build the app as a WASI 0.2 component, for example with componentize-py or cargo-component",
-    "a WASI 0.3 component": "build it for WASI 0.2, or set engine = \"wasmtime\" where the wasmtime CLI is installed",
-    "no wasi:http/incoming-handler": "an HTTP app exports wasi:http/incoming-handler; run another component as a command",
+    "not a component": "build the app as a WASI 0.2 component, for example with wasmdeploy build",
+    "damaged WebAssembly": "build it again, or copy it again",
+    "a WASI 0.3 component": "build it for WASI 0.2: with componentize-py, a world that uses wasi:http@0.2",
+    "no wasi:http/incoming-handler": "an app that answers HTTP exports it; other components run as commands",
 }
 
 
 def compose(guest: bytes, *, engine: wasmtime.Engine | None = None, load: Load = wasmtime.Module) -> bytes:
     """Return the guest as a component that exports `wasi:cli/run@0.2.12`; raises GuestError.
 
-    The guest must be a WASI 0.2 component that exports `wasi:http/incoming-handler`. The result's `run` answers ok
-    when stdout holds a whole response or a head of status 0, an error when the response there was cut short.
-    `load` may keep the compiled composer between calls; `engine` must not interrupt by epoch.
+    The guest must be a WASI 0.2 component that exports `wasi:http/incoming-handler`. The result's `run`
+    answers ok when stdout holds a whole response or a head of status 0, and an error when the response there
+    was cut short. `load` may keep the compiled composer between calls; `engine` must not interrupt by epoch.
     """
     engine = engine or wasmtime.Engine(_quick())
     module = load(engine, COMPOSER.read_bytes())
@@ -56,7 +57,8 @@ def _run(engine: wasmtime.Engine, module: wasmtime.Module, wasi: wasmtime.WasiCo
         store.set_wasi(wasi)
         linker.define_wasi()
         start = linker.instantiate(store, module).exports(store)["_start"]
-        assert isinstance(start, wasmtime.Func)
+        if not isinstance(start, wasmtime.Func):
+            raise GuestError("the composer is broken", "install wasmdeploy again")
         try:
             start(store)
         except wasmtime.ExitTrap as exit_:
@@ -74,9 +76,11 @@ class _Memfile:
     """An anonymous file that a guest can open by its path."""
 
     def __init__(self, name: str, content: bytes = b"") -> None:
-        self._file = open(os.memfd_create(name, os.MFD_CLOEXEC), "w+b", buffering=0)  # noqa: SIM115  # closed by __exit__
+        descriptor = os.memfd_create(name, os.MFD_CLOEXEC)
+        self._file = os.fdopen(descriptor, "w+b")
         self._file.write(content)
-        self.path = f"/proc/self/fd/{self._file.fileno()}"
+        self._file.flush()
+        self.path = f"/proc/self/fd/{descriptor}"
 
     def __enter__(self) -> _Memfile:
         return self

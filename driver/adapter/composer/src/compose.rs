@@ -31,7 +31,9 @@ pub fn compose(guest: Vec<u8>) -> Result<Vec<u8>> {
     let run_instance = graph.instantiate(run);
 
     for import in imports(&graph, guest) {
-        let Some(interface) = ADAPTED.iter().find(|interface| is_wasi_02(&import, interface)) else { continue };
+        let Some(interface) = ADAPTED.iter().find(|interface| is_wasi_02(&import, interface)) else {
+            continue;
+        };
         let export = export(&mut graph, types, types_instance, |name| is_wasi_02(name, interface))?;
         graph
             .set_instantiation_argument(guest_instance, &import, export)

@@ -55,7 +55,9 @@ pub enum FutureTrailers {
 impl guest::GuestFutureTrailers for FutureTrailers {
     fn subscribe(&self) -> Pollable {
         match self {
-            FutureTrailers::Native(future) => future.get().map_or_else(native::ready, |future| future.subscribe()),
+            FutureTrailers::Native(future) => {
+                future.get().map_or_else(native::ready, |future| future.subscribe())
+            }
             FutureTrailers::None { .. } => native::ready(),
         }
     }
@@ -65,7 +67,9 @@ impl guest::GuestFutureTrailers for FutureTrailers {
             FutureTrailers::None { taken } => Some(if taken.replace(true) { Err(()) } else { Ok(Ok(None)) }),
             FutureTrailers::Native(future) => match future.get() {
                 Some(future) => Some(future.get()?.map(|result| {
-                    result.map(|trailers| trailers.map(|trailers| Fields::immutable(received(trailers.entries()))))
+                    result.map(|trailers| {
+                        trailers.map(|trailers| Fields::immutable(received(trailers.entries())))
+                    })
                 })),
                 None => Some(Ok(Err(stale()))),
             },
@@ -105,7 +109,9 @@ impl guest::GuestOutgoingBody for OutgoingBody {
                 let body = body.take().ok_or_else(stale)?;
                 let trailers = match trailers.as_slice() {
                     [] => None,
-                    trailers => Some(native::Fields::from_list(trailers).map_err(|_| ErrorCode::HttpProtocolError)?),
+                    trailers => {
+                        Some(native::Fields::from_list(trailers).map_err(|_| ErrorCode::HttpProtocolError)?)
+                    }
                 };
                 native::OutgoingBody::finish(body, trailers)
             }

@@ -30,19 +30,31 @@ pub fn describe(code: &ErrorCode) -> String {
         ErrorCode::HttpRequestMethodInvalid => "http-request-method-invalid".into(),
         ErrorCode::HttpRequestUriInvalid => "http-request-uri-invalid".into(),
         ErrorCode::HttpRequestUriTooLong => "http-request-uri-too-long".into(),
-        ErrorCode::HttpRequestHeaderSectionSize(size) => detailed("http-request-header-section-size", [option(size)]),
+        ErrorCode::HttpRequestHeaderSectionSize(size) => {
+            detailed("http-request-header-section-size", [option(size)])
+        }
         ErrorCode::HttpRequestHeaderSize(None) => "http-request-header-size".into(),
         ErrorCode::HttpRequestHeaderSize(Some(field)) => sized("http-request-header-size", field),
-        ErrorCode::HttpRequestTrailerSectionSize(size) => detailed("http-request-trailer-section-size", [option(size)]),
+        ErrorCode::HttpRequestTrailerSectionSize(size) => {
+            detailed("http-request-trailer-section-size", [option(size)])
+        }
         ErrorCode::HttpRequestTrailerSize(field) => sized("http-request-trailer-size", field),
         ErrorCode::HttpResponseIncomplete => "http-response-incomplete".into(),
-        ErrorCode::HttpResponseHeaderSectionSize(size) => detailed("http-response-header-section-size", [option(size)]),
+        ErrorCode::HttpResponseHeaderSectionSize(size) => {
+            detailed("http-response-header-section-size", [option(size)])
+        }
         ErrorCode::HttpResponseHeaderSize(field) => sized("http-response-header-size", field),
         ErrorCode::HttpResponseBodySize(size) => detailed("http-response-body-size", [option(size)]),
-        ErrorCode::HttpResponseTrailerSectionSize(size) => detailed("http-response-trailer-section-size", [option(size)]),
+        ErrorCode::HttpResponseTrailerSectionSize(size) => {
+            detailed("http-response-trailer-section-size", [option(size)])
+        }
         ErrorCode::HttpResponseTrailerSize(field) => sized("http-response-trailer-size", field),
-        ErrorCode::HttpResponseTransferCoding(coding) => detailed("http-response-transfer-coding", [option(coding)]),
-        ErrorCode::HttpResponseContentCoding(coding) => detailed("http-response-content-coding", [option(coding)]),
+        ErrorCode::HttpResponseTransferCoding(coding) => {
+            detailed("http-response-transfer-coding", [option(coding)])
+        }
+        ErrorCode::HttpResponseContentCoding(coding) => {
+            detailed("http-response-content-coding", [option(coding)])
+        }
         ErrorCode::HttpResponseTimeout => "http-response-timeout".into(),
         ErrorCode::HttpUpgradeFailed => "http-upgrade-failed".into(),
         ErrorCode::HttpProtocolError => "http-protocol-error".into(),

@@ -71,7 +71,11 @@ impl guest::GuestFields for Fields {
 
     fn get(&self, name: String) -> Vec<Vec<u8>> {
         let entries = self.entries.borrow();
-        entries.iter().filter(|entry| entry.0.eq_ignore_ascii_case(&name)).map(|entry| entry.1.clone()).collect()
+        entries
+            .iter()
+            .filter(|entry| entry.0.eq_ignore_ascii_case(&name))
+            .map(|entry| entry.1.clone())
+            .collect()
     }
 
     fn has(&self, name: String) -> bool {

@@ -126,7 +126,10 @@ mod tests {
     #[test]
     fn a_head_is_parsed_whole() {
         let head = RequestHead::parse(&head(b"/a?b")).expect("a head");
-        assert_eq!((head.method.as_str(), head.scheme.as_str(), head.authority.as_str()), ("GET", "https", ""));
+        assert_eq!(
+            (head.method.as_str(), head.scheme.as_str(), head.authority.as_str()),
+            ("GET", "https", "")
+        );
         assert_eq!(head.path_with_query, "/a?b");
         assert_eq!(head.headers, [("X-Raw".to_owned(), b"\xff\x00".to_vec())]);
         assert_eq!(head.rules, ["https://a"]);

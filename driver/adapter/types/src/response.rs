@@ -60,7 +60,10 @@ impl guest::GuestOutgoingResponse for OutgoingResponse {
             return Err(());
         }
         self.0.body.set(Phase::Open);
-        Ok(guest::OutgoingBody::new(OutgoingBody::Response { response: self.0.clone(), written: Cell::new(false) }))
+        Ok(guest::OutgoingBody::new(OutgoingBody::Response {
+            response: self.0.clone(),
+            written: Cell::new(false),
+        }))
     }
 }
 
@@ -78,7 +81,9 @@ impl ResponseOutparam {
 impl guest::GuestResponseOutparam for ResponseOutparam {
     fn send_informational(&self, status: u16, _headers: guest::Headers) -> Result<(), ErrorCode> {
         Err(match status {
-            100..=199 => ErrorCode::InternalError(Some("informational responses are not supported".to_owned())),
+            100..=199 => {
+                ErrorCode::InternalError(Some("informational responses are not supported".to_owned()))
+            }
             _ => ErrorCode::HttpProtocolError,
         })
     }

@@ -79,7 +79,11 @@ fn default_port(scheme: &str) -> Option<u16> {
 
 /// Splits an authority into host and port; one with user information is not split.
 fn split(authority: &str) -> Option<(&str, Option<&str>)> {
-    let end = if authority.starts_with('[') { authority.find(']')? + 1 } else { authority.find(':').unwrap_or(authority.len()) };
+    let end = if authority.starts_with('[') {
+        authority.find(']')? + 1
+    } else {
+        authority.find(':').unwrap_or(authority.len())
+    };
     let (host, rest) = authority.split_at(end);
     match rest.strip_prefix(':') {
         Some(port) => Some((host, Some(port))),
@@ -156,7 +160,8 @@ mod tests {
     fn a_suffix_needs_a_label_in_front() {
         let rule = "https://*.example.com";
         assert!(allowed(rule, "https", "a.b.EXAMPLE.com"));
-        for authority in ["example.com", ".example.com", "badexample.com", "a.example.com.evil.com", "[::1]"] {
+        for authority in ["example.com", ".example.com", "badexample.com", "a.example.com.evil.com", "[::1]"]
+        {
             assert!(!allowed(rule, "https", authority), "{authority}");
         }
     }
@@ -180,8 +185,24 @@ mod tests {
 
     #[test]
     fn a_malformed_rule_allows_nothing() {
-        for rule in ["", "a", "*", "https:a", "://a", "ftp://a", "https://", "https://a/", "https://a:", "https://a:x",
-            "https://a:1..", "https://*a", "https://a.*", "https://u@a", "https://*.", "https://*.*"] {
+        for rule in [
+            "",
+            "a",
+            "*",
+            "https:a",
+            "://a",
+            "ftp://a",
+            "https://",
+            "https://a/",
+            "https://a:",
+            "https://a:x",
+            "https://a:1..",
+            "https://*a",
+            "https://a.*",
+            "https://u@a",
+            "https://*.",
+            "https://*.*",
+        ] {
             assert!(!allowed(rule, "https", "a"), "{rule}");
             assert!(!allowed(rule, "https", "a.a"), "{rule}");
         }

@@ -7,10 +7,10 @@
 
 use std::cell::RefCell;
 
+use crate::Adapter;
 use crate::bindings::exports::wasi::{cli, filesystem};
 use crate::bindings::wasi::filesystem::types::Descriptor;
 use crate::native::{self, InputStream, OutputStream};
-use crate::Adapter;
 
 type Directories = Vec<(Descriptor, String)>;
 

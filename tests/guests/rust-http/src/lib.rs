@@ -20,6 +20,18 @@ thread_local! {
     static LEFT_OVER: Cell<Option<IncomingRequest>> = const { Cell::new(None) };
 }
 
+/// Prints before any request, as runtimes that initialize themselves do, and so keeps the streams.
+extern "C" fn early() {
+    if std::env::var_os("EARLY").is_some() {
+        println!("early");
+        eprintln!("early");
+    }
+}
+
+#[used]
+#[unsafe(link_section = ".init_array")]
+static EARLY: extern "C" fn() = early;
+
 impl Guest for App {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
         CALLS.set(CALLS.get() + 1);
@@ -43,7 +55,8 @@ impl Guest for App {
             "/echo" => echo(request, out),
             "/status" => respond(out, query.parse().unwrap_or(0), &[], b""),
             "/env" => {
-                let variables: Vec<String> = std::env::vars().map(|(name, value)| format!("{name}={value}\n")).collect();
+                let variables: Vec<String> =
+                    std::env::vars().map(|(name, value)| format!("{name}={value}\n")).collect();
                 respond(out, 200, &[], variables.concat().as_bytes())
             }
             "/print" => {
@@ -74,7 +87,8 @@ impl Guest for App {
                 let body = response.body().expect("a body");
                 ResponseOutparam::set(out, Ok(response));
                 body.write().expect("a stream").blocking_write_and_flush(b"before").expect("written");
-                let trailers = Fields::from_list(&[("x-sum".to_owned(), b"\xff1".to_vec())]).expect("trailers");
+                let trailers =
+                    Fields::from_list(&[("x-sum".to_owned(), b"\xff1".to_vec())]).expect("trailers");
                 OutgoingBody::finish(body, Some(trailers)).expect("finished");
             }
             "/large" => large(out, query.parse().unwrap_or(0)),
@@ -94,7 +108,10 @@ impl Guest for App {
             }
             "/drop-kept" => {
                 let kept = LEFT_OVER.take();
-                let text = match kept.as_ref().map(|request| request.consume().and_then(|body| body.stream().map(drop))) {
+                let text = match kept
+                    .as_ref()
+                    .map(|request| request.consume().and_then(|body| body.stream().map(drop)))
+                {
                     None => "none",
                     Some(Ok(())) => "readable",
                     Some(Err(())) => "stale",
@@ -113,7 +130,8 @@ impl Guest for App {
 }
 
 fn respond(out: ResponseOutparam, status: u16, headers: &[(&str, &str)], body: &[u8]) {
-    let entries: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
+    let entries: Vec<_> =
+        headers.iter().map(|(name, value)| (name.to_string(), value.as_bytes().to_vec())).collect();
     let response = OutgoingResponse::new(Fields::from_list(&entries).expect("valid headers"));
     match response.set_status_code(status) {
         Ok(()) => finish(response, out, body),
@@ -187,7 +205,8 @@ fn echo(request: IncomingRequest, out: ResponseOutparam) {
 }
 
 fn write_before_set(out: ResponseOutparam) {
-    let response = OutgoingResponse::new(Fields::from_list(&[("x-a".to_owned(), b"1".to_vec())]).expect("headers"));
+    let response =
+        OutgoingResponse::new(Fields::from_list(&[("x-a".to_owned(), b"1".to_vec())]).expect("headers"));
     response.set_status_code(201).expect("a status");
     write(&response, b"early");
     response.set_status_code(500).expect("a status");
@@ -242,7 +261,9 @@ fn fetch(url: &str, out: ResponseOutparam) {
     let headers = Fields::from_list(&[("x-from".to_owned(), b"guest".to_vec())]).expect("headers");
     let request = OutgoingRequest::new(headers);
     request.set_method(&Method::Post).expect("a method");
-    request.set_scheme(Some(&if scheme == "https" { Scheme::Https } else { Scheme::Http })).expect("a scheme");
+    request
+        .set_scheme(Some(&if scheme == "https" { Scheme::Https } else { Scheme::Http }))
+        .expect("a scheme");
     request.set_authority(Some(authority)).expect("an authority");
     request.set_path_with_query(Some(&format!("/{path}"))).expect("a path");
     assert!(request.set_method(&Method::Other("no method".to_owned())).is_err());
@@ -265,7 +286,12 @@ fn fetch(url: &str, out: ResponseOutparam) {
             let kind = response.headers().get("x-kind").concat();
             let body = response.consume().expect("a body");
             let bytes = read_all(&body.stream().expect("a stream"));
-            let text = format!("{} {} {}", response.status(), String::from_utf8_lossy(&kind), String::from_utf8_lossy(&bytes));
+            let text = format!(
+                "{} {} {}",
+                response.status(),
+                String::from_utf8_lossy(&kind),
+                String::from_utf8_lossy(&bytes)
+            );
             respond(out, 200, &[], text.as_bytes());
         }
     }
