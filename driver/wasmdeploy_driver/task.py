@@ -29,7 +29,7 @@ class Limits:
     """What one guest instance may use."""
 
     memory_mb: int = field(default=256, metadata=_doc("linear memory in MiB"))
-    timeout: str = field(default="30s", metadata=_doc("wall time of one request; `0` for none"))
+    timeout: str = field(default="30s", metadata=_doc("wall time of one request, `0` for none; commands have none"))
 
 
 @dataclass(frozen=True, slots=True)

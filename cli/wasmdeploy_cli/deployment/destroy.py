@@ -21,22 +21,25 @@ def destroy(nomad: Nomad, target: Target, settings: Settings, timeout: float, ou
     """Stop and purge the job, wait for its end, and remove what it left; raises ClusterError."""
     job = require_job(nomad, target)
     allocations = [each["ID"] for each in nomad.allocations(target.name)]
-    nomad.deregister(target.name)
+    # Nomad forgets a purged job's allocations at once, long before they have ended: stopped first, purged last.
+    nomad.deregister(target.name, purge=False)
     out.event("deregistered", f"Stopping {target.name}: requests under way are finished first")
     with out.waiting("Waiting for its instances to end"):
-        _wait_for_end(nomad, target, time.monotonic() + timeout)
+        _wait_for_end(nomad, allocations, time.monotonic() + timeout)
         for allocation in allocations:
             nomad.garbage_collect(allocation)
+        nomad.deregister(target.name, purge=True)
         _wait_for_service(job, settings, time.monotonic() + 10)
     if settings.components is not None:
         unpublish(target.namespace, target.name, settings.components)
     out.event("destroyed", f"Destroyed {target.name}")
 
 
-def _wait_for_end(nomad: Nomad, target: Target, deadline: float) -> None:
-    while any(each["ClientStatus"] in ("running", "pending") for each in nomad.allocations(target.name)):
+def _wait_for_end(nomad: Nomad, allocations: list[str], deadline: float) -> None:
+    waiting = allocations
+    while waiting := [each for each in waiting if nomad.alive(each)]:
         if time.monotonic() > deadline:
-            raise DeployError(f"instances of {target.name} still run", "see: nomad job allocs " + target.name)
+            raise DeployError(f"instances still run: {', '.join(each[:8] for each in waiting)}", "see: nomad alloc status")
         time.sleep(_PAUSE)
 
 

@@ -58,9 +58,9 @@ class Nomad:
         """Register the job and give its evaluation's id."""
         return str(self._call(lambda: self._api.jobs.register_job({"Job": job}))["EvalID"])
 
-    def deregister(self, name: str) -> str:
-        """Stop and forget the job; gives the evaluation's id."""
-        return str(self._call(lambda: self._api.job.deregister_job(name, purge=True))["EvalID"])
+    def deregister(self, name: str, *, purge: bool) -> None:
+        """Stop the job; with `purge`, forget it and its allocations too."""
+        self._call(lambda: self._api.job.deregister_job(name, purge=purge))
 
     def evaluation(self, evaluation_id: str) -> Json:
         """An evaluation: whether the scheduler placed what was asked for, and why not."""
@@ -77,6 +77,11 @@ class Nomad:
     def allocation(self, allocation_id: str) -> Json:
         """One allocation with its resources."""
         return dict(self._call(lambda: self._api.allocation.get_allocation(allocation_id)))
+
+    def alive(self, allocation_id: str) -> bool:
+        """Whether an allocation has not ended yet; one that Nomad has forgotten has."""
+        allocation = self._maybe(lambda: self._api.allocation.get_allocation(allocation_id))
+        return allocation is not None and allocation["ClientStatus"] in ("running", "pending", "unknown")
 
     def garbage_collect(self, allocation_id: str) -> None:
         """Remove an ended allocation's directory from its node; one that is gone already is fine."""

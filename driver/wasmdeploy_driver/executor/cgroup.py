@@ -1,7 +1,7 @@
 """Joining the task's cgroup and setting its limits, on cgroup v1 and v2.
 
-Nomad makes the groups; a driver that runs its own processes fills in the limits. On v1 Nomad's path names the cpuset
-group and the others have the same name under `nomad` in each controller.
+Nomad makes the groups; a driver that runs its own processes fills in the limits. On v1 Nomad's path names only the
+cpuset group that tasks share; the task's own groups are <controller>/nomad/<alloc>.<task>.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from wasmdeploy_driver.executor.launch import Cgroup
 _V1_CONTROLLERS = ("freezer", "cpu", "memory")
 
 
-def join(cgroup: Cgroup) -> None:
-    """Move this process into its groups, limits first; raises ExecutorError."""
+def join(cgroup: Cgroup, task_id: str) -> None:
+    """Move this process into the groups of the task <alloc>/<task>/<hash>, limits first; raises ExecutorError."""
     path = Path(cgroup.path)
     try:
         if (path / "cgroup.controllers").exists():
             _join_v2(path, cgroup)
         else:
-            _join_v1(path, cgroup)
+            _join_v1(path, cgroup, ".".join(task_id.split("/")[:2]))
     except OSError as error:
         raise ExecutorError(f"cgroup {error.filename or path}: {error.strerror}") from error
 
@@ -37,15 +37,14 @@ def _join_v2(path: Path, cgroup: Cgroup) -> None:
     _write(path / "cgroup.procs", str(os.getpid()))
 
 
-def _join_v1(path: Path, cgroup: Cgroup) -> None:
-    # /sys/fs/cgroup/cpuset/nomad/share/<alloc>.<task>: controller, then Nomad's parent, then the task's own name.
+def _join_v1(path: Path, cgroup: Cgroup, name: str) -> None:
     root = next((parent for parent in path.parents if parent.name == "cpuset"), None)
     if path.is_dir():
         _write(path / "cgroup.procs", str(os.getpid()))
     if root is None:
         return
     for controller in _V1_CONTROLLERS:
-        group = root.parent / controller / "nomad" / path.name
+        group = root.parent / controller / "nomad" / name
         if not group.is_dir():
             continue
         if controller == "memory" and cgroup.memory_bytes:

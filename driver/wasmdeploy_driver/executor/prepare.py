@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -122,7 +122,8 @@ def load_command(launch: Launch, compiled: Compiled, values: Values) -> Command:
     engine = Engine()
     environment = {**launch.environment, **values.fill_all(task.env, "env")}
     preopens = open_dirs(launch.root, task.dir)
-    bounds = bounds_of(task.limits)
+    # The time limit is for requests; how long a command takes is the job's business.
+    bounds = replace(bounds_of(task.limits), seconds=0)
     args = (Path(task.module).name, *(values.fill(arg, "args") for arg in task.args))
     if compiled.binary.component:
         variables = {name: secret.reveal() for name, secret in values.by_name.items()}

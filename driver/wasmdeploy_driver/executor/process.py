@@ -179,7 +179,7 @@ class TaskProcess:
 
         compiled = await asyncio.to_thread(compile_all, launch, notify)
         if launch.cgroup is not None:
-            cgroup.join(launch.cgroup)
+            cgroup.join(launch.cgroup, launch.id)
         values = await asyncio.to_thread(resolve, launch.task, _source(launch, token))
         if launch.task.secrets:
             self.event("secrets", f"{len(launch.task.secrets)} secrets read from Vault")

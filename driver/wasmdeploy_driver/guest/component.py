@@ -10,7 +10,7 @@ from wasmtime.component import ExportIndex
 
 from wasmdeploy_driver.errors import GuestError, GuestTrap
 from wasmdeploy_driver.guest.capi import call_run
-from wasmdeploy_driver.guest.engine import Engine, component_from
+from wasmdeploy_driver.guest.engine import Engine, Watch, component_from, no_watch
 from wasmdeploy_driver.guest.host import link
 from wasmdeploy_driver.guest.sandbox import Bounds, Exit, Outputs, Preopen, first_line, new_store, new_wasi, translate
 from wasmdeploy_driver.http.frame import decode_response, encode_request, encode_rules
@@ -42,13 +42,16 @@ class LoadedComponent:
                     return inner
         raise GuestError(f"{name} does not export wasi:cli/run")
 
-    def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds) -> bool:
-        """Instantiate and run once: True for success; raises Exit, GuestTrap or GuestTimeout."""
+    def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds, watch: Watch = no_watch) -> bool:
+        """Instantiate and run once: True for success; raises Exit, GuestTrap or GuestTimeout.
+
+        `watch` is called every few milliseconds while the guest runs.
+        """
         store = new_store(self._engine, bounds)
         try:
             store.set_wasi(wasi)
             store.set_wasi_http()
-            with self._engine.ticking():
+            with self._engine.ticking(watch):
                 instance = self._linker.instantiate(store, self._component)
                 return call_run(store, instance, self._run)
         except wasmtime.WasmtimeError as error:
@@ -82,10 +85,11 @@ class HttpComponent:
         wasi.stdout_file = output.path
         wasi.inherit_stderr()
         try:
-            ok = self._loaded.run(wasi, self._bounds)
+            ok = self._loaded.run(wasi, self._bounds, output.bound)
         except Exit as exit_:
             raise GuestTrap(f"the guest called exit({exit_.code}) while it answered") from None
-        data = output.take()
+        finally:  # also what a failed guest wrote is held in memory
+            data = output.take()
         if not ok and not data:
             raise GuestTrap("the guest set no response")
         return decode_response(data, request.method == "HEAD")

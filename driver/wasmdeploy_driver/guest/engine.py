@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -20,6 +20,13 @@ _WASM_STACK = 2 << 20
 # A thread that runs guests needs the wasm stack and room for the host's own frames.
 THREAD_STACK = 16 << 20
 _SETTINGS = f"epochs stack={_WASM_STACK} v1"
+
+
+Watch = Callable[[], None]
+
+
+def no_watch() -> None:
+    """Look at nothing."""
 
 
 def fingerprint() -> str:
@@ -41,14 +48,19 @@ class Engine:
     def __init__(self) -> None:
         self.raw = wasmtime.Engine(_config())
         self._active = 0
+        self._watches: list[Watch] = []
         self._changed = threading.Condition()
         self._ticker: threading.Thread | None = None
 
     @contextmanager
-    def ticking(self) -> Iterator[None]:
-        """Keep the epoch clock going while a guest runs; it stands still when none does."""
+    def ticking(self, watch: Watch = no_watch) -> Iterator[None]:
+        """Keep the epoch clock going while a guest runs; it stands still when none does.
+
+        `watch` is called at every tick until then, in the clock's thread; it must neither block nor raise.
+        """
         with self._changed:
             self._active += 1
+            self._watches.append(watch)
             if self._ticker is None:
                 self._ticker = threading.Thread(target=self._tick, name="epochs", daemon=True)
                 self._ticker.start()
@@ -59,6 +71,7 @@ class Engine:
         finally:
             with self._changed:
                 self._active -= 1
+                self._watches.remove(watch)
 
     def _tick(self) -> None:
         pause = threading.Event()
@@ -66,6 +79,9 @@ class Engine:
             with self._changed:
                 self._changed.wait_for(lambda: self._active > 0)
             pause.wait(TICK_SECONDS)
+            with self._changed:  # so that no watch is called once its guest has ended
+                for watch in self._watches:
+                    watch()
             self.raw.increment_epoch()
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 import wasmtime
 
 from wasmdeploy_driver.errors import GuestError, GuestTrap
-from wasmdeploy_driver.guest.engine import Engine, module_from
+from wasmdeploy_driver.guest.engine import Engine, Watch, module_from, no_watch
 from wasmdeploy_driver.guest.sandbox import Bounds, Exit, Outputs, Preopen, first_line, new_store, new_wasi, translate
 from wasmdeploy_driver.http.cgi import environment as cgi_environment
 from wasmdeploy_driver.http.cgi import parse_response
 from wasmdeploy_driver.http.message import Request, Response
+
+_LOAD_SECONDS = 10.0
 
 
 class LoadedModule:
@@ -25,18 +27,22 @@ class LoadedModule:
             self._linker = wasmtime.Linker(engine.raw)
             self._linker.define_wasi()
             # A dry instantiation names a missing import now, not at the first request.
-            store = new_store(engine, Bounds(1 << 32, 0))
-            store.set_wasi(wasmtime.WasiConfig())
-            self._linker.instantiate(store, self._module)
+            # It runs the module's start function, which must not keep us for ever.
+            with new_store(engine, Bounds(1 << 32, _LOAD_SECONDS)) as store, engine.ticking():
+                store.set_wasi(wasmtime.WasiConfig())
+                self._linker.instantiate(store, self._module)
         except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
             raise GuestError(f"{name} cannot be loaded: {first_line(error)}") from error
 
-    def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds) -> None:
-        """Instantiate and call `_start`; raises Exit, GuestTrap or GuestTimeout."""
+    def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds, watch: Watch = no_watch) -> None:
+        """Instantiate and call `_start`; raises Exit, GuestTrap or GuestTimeout.
+
+        `watch` is called every few milliseconds while the guest runs.
+        """
         store = new_store(self._engine, bounds)
         try:
             store.set_wasi(wasi)
-            with self._engine.ticking():
+            with self._engine.ticking(watch):
                 instance = self._linker.instantiate(store, self._module)
                 start = instance.exports(store)["_start"]
                 if not isinstance(start, wasmtime.Func):
@@ -104,8 +110,10 @@ class CgiModule:
         wasi.stdout_file = output.path
         wasi.inherit_stderr()
         try:
-            self._loaded.run(wasi, self._bounds)
+            self._loaded.run(wasi, self._bounds, output.bound)
         except Exit as exit_:
             if exit_.code:
                 raise GuestTrap(f"the guest ended with exit code {exit_.code}") from None
-        return parse_response(output.take(), request.method == "HEAD")
+        finally:  # also what a failed guest wrote is held in memory
+            data = output.take()
+        return parse_response(data, request.method == "HEAD")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import threading
 from collections.abc import Iterable, Mapping
@@ -16,6 +18,10 @@ from wasmdeploy_driver.guest.engine import Engine, ticks
 
 # Output files keep up to this much memory between runs.
 _KEPT = 1 << 20
+# A guest that writes more is cut off: its output is held in memory, which counts as the executor's.
+MAX_OUTPUT = 64 << 20
+# Entries of one table, a host pointer each: without a bound they would be a way around the limit of memory.
+_TABLE_ELEMENTS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ class Exit(Exception):  # noqa: N818  # no error: a guest may end itself
 def new_store(engine: Engine, bounds: Bounds) -> wasmtime.Store:
     """A store with the limits applied and the deadline running."""
     store = wasmtime.Store(engine.raw)
-    store.set_limits(memory_size=bounds.memory)
+    store.set_limits(memory_size=bounds.memory, table_elements=_TABLE_ELEMENTS)
     store.set_epoch_deadline(ticks(bounds.seconds))
     return store
 
@@ -72,12 +78,22 @@ class OutputFile:
     """
 
     def __init__(self) -> None:
-        self._descriptor = os.memfd_create("stdout", os.MFD_CLOEXEC)
+        self._descriptor = os.memfd_create("stdout", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         self.path = f"/proc/self/fd/{self._descriptor}"
 
+    def bound(self) -> None:
+        """Keep the file from growing once it is too large: the guest's next write fails. Called as the guest runs."""
+        if os.fstat(self._descriptor).st_size > MAX_OUTPUT:
+            with contextlib.suppress(OSError):  # sealed already
+                fcntl.fcntl(self._descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+
     def take(self) -> bytes:
-        """All that the guest wrote; a large file's memory is given back."""
+        """All that the guest wrote; a large file's memory is given back. Raises GuestTrap where it is too much."""
         size = os.fstat(self._descriptor).st_size
+        if size > MAX_OUTPUT:
+            os.close(self._descriptor)
+            OutputFile.__init__(self)  # a sealed file takes no other run's output
+            raise GuestTrap(f"the guest wrote a response of more than {MAX_OUTPUT >> 20} MiB")
         data = os.pread(self._descriptor, size, 0) if size else b""
         if size > _KEPT:
             os.ftruncate(self._descriptor, 0)

@@ -56,8 +56,8 @@ class App:
         if route is None:
             return text_response(404, "no route")
         body = await _read_body(receive)
-        if body is None:
-            return text_response(413, f"the request body is larger than {MAX_BODY >> 20} MiB")
+        if isinstance(body, Response):
+            return body
         request = _request(scope, body)
         self.requests += 1
         try:
@@ -66,10 +66,13 @@ class App:
             return self._failed(504, "timeout", request, error)
         except GuestTrap as error:
             return self._failed(500, "trap", request, error)
+        except Exception as error:  # noqa: BLE001  # a bug of ours is one failed request, and is told
+            return self._failed(500, "error", request, error)
 
-    def _failed(self, status: int, event: str, request: Request, error: GuestTrap) -> Response:
+    def _failed(self, status: int, event: str, request: Request, error: Exception) -> Response:
         self.failures += 1
-        self._log(event, f"{request.method} {request.path.decode('latin-1')}: {error.message}")
+        message = error.message if isinstance(error, GuestTrap) else f"{type(error).__name__}: {error}"
+        self._log(event, f"{request.method} {request.path.decode('latin-1')}: {message}")
         # What went wrong is the operator's business: the client learns nothing of the app's inside.
         return text_response(status, "the app took too long" if status == 504 else "the app failed")
 
@@ -79,18 +82,19 @@ class App:
         await send({"type": "http.response.body", "body": body})
 
 
-async def _read_body(receive: Receive) -> bytes | None:
+async def _read_body(receive: Receive) -> bytes | Response:
+    """The whole body, or what to answer where it is too large or was cut off."""
     chunks: list[bytes] = []
     size = 0
     more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            break
+            return text_response(400, "the request body was cut off")
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > MAX_BODY:
-            return None
+            return text_response(413, f"the request body is larger than {MAX_BODY >> 20} MiB")
         chunks.append(chunk)
         more = message.get("more_body", False)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)

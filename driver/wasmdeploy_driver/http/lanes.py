@@ -20,7 +20,7 @@ T = TypeVar("T")
 class Lanes:
     """Runs blocking calls in threads, in the order of arrival; `most` bounds how many run at once."""
 
-    def __init__(self, most: int = 32, patience: float = 0.02) -> None:
+    def __init__(self, most: int = 8, patience: float = 0.02) -> None:
         self._pool = ThreadPoolExecutor(most, thread_name_prefix="lane")
         self._most = most
         self._patience = patience

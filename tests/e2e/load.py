@@ -1,0 +1,95 @@
+"""Steady load over HTTP from a thread of its own, every answer counted."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+_BODY = b"0123456789" * 10
+_CONNECTIONS = 48
+_PATIENCE = 20.0
+
+
+@dataclass
+class Load:
+    """Sends `rate` requests a second to the server at `url`, a quarter of them POST, over kept connections.
+
+    A request is sent at its time as long as one of the connections is free. Nothing is sent twice: a lost connection
+    is a failure.
+    """
+
+    url: str
+    host: str
+    rate: int = 120
+    sent: int = 0
+    seconds: float = 0.0
+    bodies: set[str] = field(default_factory=set)
+    failures: list[str] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _started: float = 0.0
+
+    @property
+    def achieved(self) -> float:
+        """Requests a second over the whole run."""
+        return self.sent / self.seconds
+
+    async def _run(self) -> None:
+        self._started = time.monotonic()
+        await asyncio.gather(*(self._connection() for _ in range(_CONNECTIONS)))
+        self.seconds = time.monotonic() - self._started
+
+    async def _connection(self) -> None:
+        parts = urlsplit(self.url)
+        while not self._stop.is_set():
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            try:
+                while not self._stop.is_set() and await self._one(reader, writer):
+                    pass
+            finally:
+                writer.close()
+
+    async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Send the next request when it is due and count its answer; whether the connection can be used again."""
+        number = self.sent
+        self.sent += 1
+        await asyncio.sleep(max(0.0, self._started + number / self.rate - time.monotonic()))
+        if self._stop.is_set():
+            self.sent -= 1
+            return False
+        method, body, host = ("POST", _BODY, self.host) if number % 4 == 0 else ("GET", b"", self.host)
+        writer.write(f"{method} / HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        try:
+            status, text, keep = await asyncio.wait_for(_answer(reader), _PATIENCE)
+        except (OSError, EOFError, TimeoutError, ValueError) as error:
+            self.failures.append(f"{method} {host}: {error!r}")
+            return False
+        self.bodies.add(text)
+        if status != 200:
+            self.failures.append(f"{method} {host}: {status} {text[:80]!r}")
+        return keep
+
+
+async def _answer(reader: asyncio.StreamReader) -> tuple[int, str, bool]:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+    lines = head.split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
+    body = await reader.readexactly(int(headers["content-length"]))
+    return int(lines[0].split(" ")[1]), body.decode(), headers.get("connection") != "close"
+
+
+@contextmanager
+def steady(url: str, host: str) -> Iterator[Load]:
+    """Load for the time of the block; its counts are final once the block has ended."""
+    load = Load(url, host)
+    thread = threading.Thread(target=lambda: asyncio.run(load._run()))
+    thread.start()
+    try:
+        yield load
+    finally:
+        load._stop.set()
+        thread.join()
