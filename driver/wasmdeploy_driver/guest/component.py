@@ -12,7 +12,16 @@ from wasmdeploy_driver.errors import GuestError, GuestTrap
 from wasmdeploy_driver.guest.capi import call_run
 from wasmdeploy_driver.guest.engine import Engine, Watch, component_from, no_watch
 from wasmdeploy_driver.guest.host import link
-from wasmdeploy_driver.guest.sandbox import Bounds, Exit, Outputs, Preopen, first_line, new_store, new_wasi, translate
+from wasmdeploy_driver.guest.sandbox import (
+    Bounds,
+    Exit,
+    Outputs,
+    Preopen,
+    first_line,
+    new_store,
+    new_wasi,
+    translate,
+)
 from wasmdeploy_driver.http.frame import decode_response, encode_request, encode_rules
 from wasmdeploy_driver.http.message import Request, Response
 

@@ -9,7 +9,16 @@ import wasmtime
 
 from wasmdeploy_driver.errors import GuestError, GuestTrap
 from wasmdeploy_driver.guest.engine import Engine, Watch, module_from, no_watch
-from wasmdeploy_driver.guest.sandbox import Bounds, Exit, Outputs, Preopen, first_line, new_store, new_wasi, translate
+from wasmdeploy_driver.guest.sandbox import (
+    Bounds,
+    Exit,
+    Outputs,
+    Preopen,
+    first_line,
+    new_store,
+    new_wasi,
+    translate,
+)
 from wasmdeploy_driver.http.cgi import environment as cgi_environment
 from wasmdeploy_driver.http.cgi import parse_response
 from wasmdeploy_driver.http.message import Request, Response

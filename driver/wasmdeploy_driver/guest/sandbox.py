@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import threading
@@ -14,7 +13,6 @@ import wasmtime
 from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
 from wasmdeploy_driver.guest.capi import set_stdin
 from wasmdeploy_driver.guest.engine import Engine, ticks
-
 
 # Output files keep up to this much memory between runs.
 _KEPT = 1 << 20
@@ -58,7 +56,10 @@ def new_store(engine: Engine, bounds: Bounds) -> wasmtime.Store:
 
 
 def new_wasi(
-    environment: Mapping[str, str], args: Iterable[str], preopens: Iterable[Preopen], stdin: bytes | None = None
+    environment: Mapping[str, str],
+    args: Iterable[str],
+    preopens: Iterable[Preopen],
+    stdin: bytes | None = None,
 ) -> wasmtime.WasiConfig:
     """A WASI context; its stdin is `stdin`, or nothing."""
     wasi = wasmtime.WasiConfig()
@@ -78,21 +79,23 @@ class OutputFile:
     """
 
     def __init__(self) -> None:
+        self._open()
+
+    def _open(self) -> None:
         self._descriptor = os.memfd_create("stdout", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         self.path = f"/proc/self/fd/{self._descriptor}"
 
     def bound(self) -> None:
         """Keep the file from growing once it is too large: the guest's next write fails. Called as the guest runs."""
         if os.fstat(self._descriptor).st_size > MAX_OUTPUT:
-            with contextlib.suppress(OSError):  # sealed already
-                fcntl.fcntl(self._descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+            fcntl.fcntl(self._descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
 
     def take(self) -> bytes:
         """All that the guest wrote; a large file's memory is given back. Raises GuestTrap where it is too much."""
         size = os.fstat(self._descriptor).st_size
         if size > MAX_OUTPUT:
             os.close(self._descriptor)
-            OutputFile.__init__(self)  # a sealed file takes no other run's output
+            self._open()  # a sealed file takes no other run's output
             raise GuestTrap(f"the guest wrote a response of more than {MAX_OUTPUT >> 20} MiB")
         data = os.pread(self._descriptor, size, 0) if size else b""
         if size > _KEPT:
@@ -127,7 +130,9 @@ def translate(error: Exception, bounds: Bounds) -> Exception:
 
 def first_line(error: Exception) -> str:
     """wasmtime's message and its innermost cause in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip() and line.strip() != "Caused by:"]
+    lines = [
+        line.strip() for line in str(error).splitlines() if line.strip() and line.strip() != "Caused by:"
+    ]
     if not lines:
         return type(error).__name__
     return lines[0] if len(lines) == 1 else f"{lines[0]}: {lines[-1].lstrip('0123456789: ')}"

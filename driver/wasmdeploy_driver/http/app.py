@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
 from wasmdeploy_driver.http.lanes import Lanes
 from wasmdeploy_driver.http.message import Request, Response, text_response
-from wasmdeploy_driver.http.router import Router
+from wasmdeploy_driver.http.router import Route, Router
 
 HEALTH = "/.well-known/wasmdeploy/health"
 Log = Callable[[str, str], None]
@@ -58,8 +58,10 @@ class App:
         body = await _read_body(receive)
         if isinstance(body, Response):
             return body
-        request = _request(scope, body)
         self.requests += 1
+        return await self._run(route, _request(scope, body))
+
+    async def _run(self, route: Route[Any], request: Request) -> Response:
         try:
             return await self._lanes.run(lambda: route.target.handle(request, route.pattern))
         except GuestTimeout as error:
