@@ -62,7 +62,7 @@ def decode_line(line: bytes) -> dict[str, Any]:
         raise ExecutorError("control socket: the connection closed in the middle of an answer")
     try:
         message = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ExecutorError("control socket: a line is no JSON") from error
     if not isinstance(message, dict):
         raise ExecutorError("control socket: a line is no JSON object")
@@ -76,8 +76,8 @@ def error_message(error: WasmdeployError) -> dict[str, Any]:
 
 def result(message: Mapping[str, Any]) -> dict[str, Any] | None:
     """The `ok` value of a last line, None for an event line; raises the error that the executor reports."""
-    if "error" in message:
-        error = message["error"]
+    error = message.get("error")
+    if isinstance(error, dict):
         raise from_kind(str(error.get("kind")), str(error.get("message")), str(error.get("hint", "")))
     ok = message.get("ok")
     return ok if isinstance(ok, dict) else None

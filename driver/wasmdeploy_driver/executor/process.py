@@ -8,24 +8,30 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import os
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from wasmdeploy_driver.errors import ExecutorError, GuestTrap, SecretError, WasmdeployError
 from wasmdeploy_driver.executor import cgroup, control
 from wasmdeploy_driver.executor.launch import Launch
-from wasmdeploy_driver.executor.prepare import Compiled, compile_all, load_app, load_command
+from wasmdeploy_driver.executor.listeners import MAX_DETAIL, Listeners
+from wasmdeploy_driver.executor.prepare import Command, compile_all, load_app, load_command
+from wasmdeploy_driver.executor.run import guest_thread, run, take_streams
 from wasmdeploy_driver.executor.serve import Serving, listen
 from wasmdeploy_driver.secrets import GivenSecrets, Secret, SecretSource, VaultSecrets
-from wasmdeploy_driver.variables import Values, resolve
+from wasmdeploy_driver.variables import resolve
 
 # An executor that nobody tells to start ends itself: whoever made it has died.
 _START_SECONDS = 60.0
+# When the task has ended, calls under way get this long to take their last line.
+_LAST_WORDS_SECONDS = 1.0
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
@@ -37,7 +43,9 @@ class TaskProcess:
         self._launch = launch
         self._serving: Serving | None = None
         self._started = False
-        self._watchers: list[asyncio.Queue[dict[str, Any] | None]] = []
+        self._runs = False
+        self._listeners = Listeners()
+        self._calls: set[asyncio.Task[Any]] = set()
         self._ended = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
 
@@ -45,10 +53,17 @@ class TaskProcess:
         """Answer calls until the task has ended."""
         server = await asyncio.start_unix_server(self._connected, sock=listener, limit=control.MAX_LINE)
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, lambda: loop.create_task(self._stop(5.0)))
+        loop.add_signal_handler(signal.SIGTERM, self._terminate)
         loop.call_later(_START_SECONDS, self._give_up)
         await self._ended.wait()
         server.close()
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=_LAST_WORDS_SECONDS)
+
+    def _terminate(self) -> None:
+        task = asyncio.ensure_future(self._stop(5.0))
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
 
     def _give_up(self) -> None:
         if not self._started:
@@ -62,8 +77,7 @@ class TaskProcess:
         temporary = self._state / f".{control.EXIT}"
         temporary.write_text(json.dumps(status))
         temporary.replace(self._state / control.EXIT)
-        for watcher in self._watchers:
-            watcher.put_nowait(None)
+        self._listeners.finish()
         self._ended.set()
 
     # calls
@@ -75,6 +89,9 @@ class TaskProcess:
 
         try:
             request = control.decode_line(await reader.readline())
+            if (task := asyncio.current_task()) is not None:
+                self._calls.add(task)
+                task.add_done_callback(self._calls.discard)
             try:
                 answer = await self._call(request, send, reader)
             except WasmdeployError as error:
@@ -86,26 +103,28 @@ class TaskProcess:
         finally:
             writer.close()
 
-    async def _call(self, request: dict[str, Any], send: Send, reader: asyncio.StreamReader) -> dict[str, Any]:
+    async def _call(
+        self, request: dict[str, Any], send: Send, reader: asyncio.StreamReader
+    ) -> dict[str, Any]:
         match request.get("call"):
             case "start":
-                return await self._start(Secret(str(request.get("vault_token", ""))), send, reader)
+                return await self._start(Secret(str(request.get("vault_token") or "")), send, reader)
             case "stop":
-                await self._stop(float(request.get("timeout", 5.0)))
+                await self._stop(_seconds(request.get("timeout", 5.0)))
                 return {}
             case "signal":
                 # A guest has no signals: taking one without effect keeps Nomad from killing the task for it.
-                self.event("signal", f"{request.get('name')} was sent; guests take no signals")
+                self._listeners.tell("signal", f"{request.get('name')} was sent; guests take no signals")
                 return {}
             case "inspect":
                 return self._inspect()
             case "events":
-                return await self._events(send)
+                return await self._events(send, reader)
             case other:
                 raise ExecutorError(f"unknown call {other!r}")
 
     def _inspect(self) -> dict[str, Any]:
-        facts: dict[str, Any] = {"pid": os.getpid(), "state": "running" if self._started else "starting"}
+        facts: dict[str, Any] = {"pid": os.getpid(), "state": "running" if self._runs else "starting"}
         if self._serving is not None:
             app = self._serving.app
             host, port = self._serving.address
@@ -113,22 +132,17 @@ class TaskProcess:
                       "in_flight": app.in_flight}  # fmt: skip
         return facts | {"components": [component.name for component in self._launch.task.component]}
 
-    async def _events(self, send: Send) -> dict[str, Any]:
-        queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(256)
-        self._watchers.append(queue)
-        try:
-            while (message := await queue.get()) is not None:
-                await send(message)
-        finally:
-            self._watchers.remove(queue)
+    async def _events(self, send: Send, reader: asyncio.StreamReader) -> dict[str, Any]:
+        with self._listeners.listening() as listener:
+            # One that leaves is let go now, not when the next event cannot be sent to it.
+            gone = asyncio.ensure_future(reader.read(1))
+            gone.add_done_callback(lambda _: listener.finish())
+            try:
+                async for message in listener.messages():
+                    await send(message)
+            finally:
+                gone.cancel()
         return {}
-
-    def event(self, name: str, detail: str) -> None:
-        """Tell everyone who listens, and the executor's own log."""
-        sys.stderr.write(f"{name}: {detail}\n")
-        for watcher in self._watchers:
-            if not watcher.full():  # a slow listener loses events, never holds up the app
-                watcher.put_nowait({"event": name, "detail": detail})
 
     # life
 
@@ -136,55 +150,54 @@ class TaskProcess:
         if self._started:
             raise ExecutorError("the task has been started already")
         self._started = True
-        queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(256)
-        self._watchers.append(queue)
         starting = asyncio.ensure_future(self._prepare(token))
         gone = asyncio.ensure_future(reader.read(1))
+        gone.add_done_callback(lambda _: starting.cancel())
         try:
-            await self._relay(queue, starting, gone, send)
-            return await starting
+            with self._listeners.listening() as listener:
+                starting.add_done_callback(lambda _: listener.finish())
+                async for message in listener.messages():
+                    await send(message)
+        except OSError:
+            starting.cancel()
+        finally:
+            gone.cancel()
+        return self._prepared(starting)
+
+    def _prepared(self, starting: asyncio.Future[dict[str, Any]]) -> dict[str, Any]:
+        if not starting.done() or starting.cancelled():
+            error = "was stopped" if self._ended.is_set() else "was left by its caller"
+            self.end(1, error=f"the task {error} while it started")
+            raise ExecutorError(f"the task {error} while it started")
+        try:
+            answer = starting.result()
         except WasmdeployError as error:
             self.end(1, error=error.message)
             raise
-        except (OSError, asyncio.CancelledError):
-            self.end(1, error="the caller went away while the task started")
-            raise
-        finally:
-            self._watchers.remove(queue)
-            gone.cancel()
-
-    async def _relay(
-        self, queue: asyncio.Queue[Any], starting: asyncio.Future[Any], gone: asyncio.Future[Any], send: Send
-    ) -> None:
-        while not starting.done():
-            message = asyncio.ensure_future(queue.get())
-            await asyncio.wait((message, starting, gone), return_when=asyncio.FIRST_COMPLETED)
-            if message.done():
-                await send(message.result())
-            else:
-                message.cancel()
-            if gone.done() and not starting.done():
-                starting.cancel()
-                raise asyncio.CancelledError
-        while not queue.empty():
-            await send(queue.get_nowait())
+        except Exception as error:  # whatever it is must be told, or the task would hang
+            failure = _unexpected("the task cannot be started", error)
+            self.end(1, error=failure.message)
+            raise failure from error
+        self._runs = True
+        return answer
 
     async def _prepare(self, token: Secret) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
         launch = self._launch
-        _take_streams(launch)
+        take_streams(launch)
 
         def notify(name: str, detail: str) -> None:
-            loop.call_soon_threadsafe(self.event, name, detail)
+            loop.call_soon_threadsafe(self._listeners.tell, name, detail)
 
         compiled = await asyncio.to_thread(compile_all, launch, notify)
         if launch.cgroup is not None:
             cgroup.join(launch.cgroup, launch.id)
         values = await asyncio.to_thread(resolve, launch.task, _source(launch, token))
         if launch.task.secrets:
-            self.event("secrets", f"{len(launch.task.secrets)} secrets read from Vault")
+            self._listeners.tell("secrets", f"{len(launch.task.secrets)} secrets read from Vault")
         if launch.task.module:
-            self._work = asyncio.ensure_future(self._run_command(compiled[""], values))
+            command = await asyncio.to_thread(load_command, launch, compiled[""], values)
+            self._work = asyncio.ensure_future(self._run_command(command))
             return {"pid": os.getpid(), "host": "", "port": 0}
         router = await asyncio.to_thread(load_app, launch, compiled, values)
         self._serving = Serving(router, listen(launch.host, launch.port), notify)
@@ -200,69 +213,62 @@ class TaskProcess:
         try:
             await serving.run(ready)
         except Exception as error:  # noqa: BLE001  # whatever ends the front must be told, or the task would hang
-            self.end(1, error=f"the HTTP front failed: {error}")
+            self.end(1, error=_unexpected("the HTTP front failed", error).message)
         else:
             self.end(0)
 
-    async def _run_command(self, compiled: Compiled, values: Values) -> None:
+    async def _run_command(self, command: Command) -> None:
         # In a thread of its own, so that calls are answered while the guest runs.
         try:
-            command = await asyncio.to_thread(load_command, self._launch, compiled, values)
-            self.end(await asyncio.get_running_loop().run_in_executor(_wide_pool(), command.run))
+            self.end(await asyncio.get_running_loop().run_in_executor(guest_thread(), run, command))
         except GuestTrap as error:
-            sys.stderr.write(error.message + "\n")
-            self.event("trap", error.message.splitlines()[0])
-            self.end(error.exit_code, error=error.message.splitlines()[0])
-        except WasmdeployError as error:
-            sys.stderr.write(error.message + "\n")
-            self.end(1, error=error.message)
+            first = error.message.partition("\n")[0][:MAX_DETAIL]
+            self._listeners.tell("trap", first)
+            self.end(error.exit_code, error=first)
+        except Exception as error:  # noqa: BLE001  # whatever it is must be told, or the task would hang
+            self.end(1, error=_unexpected("the command cannot be run", error).message)
 
     async def _stop(self, timeout: float) -> None:
-        self.event("stopping", f"draining for at most {timeout:g} s")
+        self._listeners.tell("stopping", f"draining for at most {timeout:g} s")
         if self._serving is None:
             self.end(128 + signal.SIGTERM, signal_number=signal.SIGTERM)
             return
         clean = await self._serving.stop(timeout)
         if not clean:
-            self.event("stopping", f"{self._serving.app.in_flight} requests were still running")
+            self._listeners.tell("stopping", f"{self._serving.app.in_flight} requests were still running")
             self.end(0)
 
 
-def _wide_pool() -> Any:
-    import threading
-    from concurrent.futures import ThreadPoolExecutor
+def _seconds(value: object) -> float:
+    try:
+        seconds = float(value)  # type: ignore[arg-type]  # what is none raises
+    except (TypeError, ValueError, OverflowError):
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise ExecutorError(f"{str(value)[:80]!r} is no number of seconds")
+    return seconds
 
-    threading.stack_size(16 << 20)
-    return ThreadPoolExecutor(1, thread_name_prefix="guest")
+
+def _unexpected(what: str, error: Exception) -> ExecutorError:
+    """An error that nobody translated; its traceback goes to the executor's own log."""
+    traceback.print_exception(error, file=sys.stderr)
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return ExecutorError(f"{what}: {type(error).__name__}: {reason}"[:MAX_DETAIL])
 
 
 def _source(launch: Launch, token: Secret) -> SecretSource:
     if not launch.task.secrets:
         return GivenSecrets({})
     if launch.vault is None:
-        raise SecretError("the task has secrets, but the driver has no Vault address", "set vault { address } in the plugin's config")
+        raise SecretError(
+            "the task has secrets, but the driver has no Vault address",
+            "set vault { address } in the plugin's config",
+        )
     if not token.reveal():
         raise SecretError("the task has secrets, but no Vault token", "add a vault block to the job")
-    return VaultSecrets(launch.vault.address, token, namespace=launch.vault.namespace, ca_cert=launch.vault.ca_cert)
-
-
-def _take_streams(launch: Launch) -> None:
-    """Make the task's log FIFOs the guest's stdout and stderr.
-
-    They are opened for reading too: then a dead log collector is no EPIPE that would break the guest, and its
-    successor finds what was written meanwhile.
-    """
-    for path, descriptor in ((launch.stdout, 1), (launch.stderr, 2)):
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        try:
-            opened = os.open(path, flags, 0o600)
-        except OSError as error:
-            raise ExecutorError(f"log {path}: {error.strerror}") from error
-        if descriptor == 2:
-            # The executor's own words stay in its log; wasmtime's and the guest's go to the task's.
-            sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
-        os.dup2(opened, descriptor)
-        os.close(opened)
+    return VaultSecrets(
+        launch.vault.address, token, namespace=launch.vault.namespace, ca_cert=launch.vault.ca_cert
+    )
 
 
 def main(arguments: list[str]) -> int:
@@ -275,9 +281,9 @@ def main(arguments: list[str]) -> int:
         listener.bind(path)
     listener.listen(16)
 
-    async def live() -> None:
+    async def live() -> NoReturn:
         await TaskProcess(state, launch).live(listener)
+        sys.stderr.flush()
+        os._exit(0)  # neither a guest nor a compile that goes on in its thread may hold up the exit
 
-    asyncio.run(live())
-    sys.stderr.flush()
-    os._exit(0)  # a guest that never ends must not hold up the exit in its thread
+    return asyncio.run(live())

@@ -2,16 +2,21 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"sort"
 	"strings"
+	"time"
 )
 
 func main() {
 	path := os.Getenv("PATH_INFO")
 	switch {
+	case strings.HasPrefix(path, "/json"):
+		fmt.Print("Content-Type: application/json\n\n")
+		json.NewEncoder(os.Stdout).Encode(os.Environ())
 	case strings.HasPrefix(path, "/env"):
 		fmt.Print("Content-Type: text/plain\n\n")
 		all := os.Environ()
@@ -33,6 +38,25 @@ func main() {
 	case strings.HasPrefix(path, "/loop"):
 		for {
 		}
+	case strings.HasPrefix(path, "/flood"):
+		fmt.Print("Content-Type: text/plain\n\n")
+		chunk := make([]byte, 1<<16)
+		for {
+			if _, err := os.Stdout.Write(chunk); err != nil {
+				os.Exit(4)
+			}
+		}
+	case strings.HasPrefix(path, "/wait"): // until the file /data/go is there
+		os.WriteFile("/data/waiting", nil, 0o644)
+		for {
+			if _, err := os.Stat("/data/go"); err == nil {
+				break
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		fmt.Print("Content-Type: text/plain\n\nwaited\n")
+	case strings.HasPrefix(path, "/split"):
+		fmt.Print("Content-Type: text/plain\rSet-Cookie: stolen\n\n")
 	case strings.HasPrefix(path, "/nothing"):
 	default:
 		fmt.Print("Content-Type: text/plain\n\nhello from Go\n")

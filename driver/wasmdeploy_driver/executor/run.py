@@ -1,0 +1,49 @@
+"""Running a command: the thread it runs in, and the task's log files as its streams."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from wasmdeploy_driver.errors import ExecutorError, GuestTrap
+from wasmdeploy_driver.executor.launch import Launch
+from wasmdeploy_driver.executor.prepare import Command
+
+# The thread's C stack must hold a whole wasm stack.
+_THREAD_STACK = 16 << 20
+
+
+def take_streams(launch: Launch) -> None:
+    """Make the task's log FIFOs the guest's stdout and stderr.
+
+    They are opened for reading too: then a dead log collector is no EPIPE that would break the guest, and its
+    successor finds what was written meanwhile.
+    """
+    for path, descriptor in ((launch.stdout, 1), (launch.stderr, 2)):
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            opened = os.open(path, flags, 0o600)
+        except OSError as error:
+            raise ExecutorError(f"log {path}: {error.strerror}") from error
+        if descriptor == 2:
+            # The executor's own words stay in its log; wasmtime's and the guest's go to the task's.
+            sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+        os.dup2(opened, descriptor)
+        os.close(opened)
+
+
+def run(command: Command) -> int:
+    """Run the guest; a trap is told where its user looks, below the guest's own last words."""
+    try:
+        return command.run()
+    except GuestTrap as error:
+        os.write(2, f"{error.message}\n".encode(errors="replace"))
+        raise
+
+
+def guest_thread() -> ThreadPoolExecutor:
+    """A thread that can run a guest."""
+    threading.stack_size(_THREAD_STACK)
+    return ThreadPoolExecutor(1, thread_name_prefix="guest")

@@ -1,0 +1,103 @@
+"""A real executor process for tests, driven through its control socket."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from wasmdeploy_driver.errors import ExecutorError
+from wasmdeploy_driver.executor import control
+from wasmdeploy_driver.executor.launch import Launch
+from wasmdeploy_driver.task import Component, Dir, Http, Limits, Task
+
+CACHE = Path.home() / ".cache" / "wasmdeploy" / "compiled"
+PATIENCE = 60.0
+
+
+def app(source: Path, *, timeout: str = "30s", **parts: object) -> Task:
+    """An app of one component that answers every path, with /data to write into."""
+    component = Component("web", source.name, route=("/...",), dir=(Dir("data", "/data"),), **parts)
+    return Task("hello", component=(component,), http=Http(), limits=Limits(timeout=timeout))
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for a condition, with a bound."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.005)
+
+
+class Executor:
+    """One executor; `guests` are copied into its task directory first."""
+
+    def __init__(self, directory: Path, task: Task, *guests: Path, **launch: object) -> None:
+        self.state, self.task_dir = directory / "state", directory / "task"
+        self.state.mkdir(mode=0o700)
+        (self.task_dir / "data").mkdir(parents=True)
+        for guest in guests:
+            shutil.copy(guest, self.task_dir)
+        self.stdout, self.stderr = directory / "stdout", directory / "stderr"
+        described = Launch("test", task, self.task_dir, CACHE, self.stdout, self.stderr, **launch)
+        (self.state / control.LAUNCH).write_text(described.to_json())
+        with (self.state / control.LOG).open("wb") as log:
+            command = [sys.executable, "-I", "-m", "wasmdeploy_driver.executor", self.state]
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        until(self._listens)
+        self.address = ("", 0)
+
+    def _listens(self) -> bool:
+        try:
+            return bool(self.call("inspect"))
+        except ExecutorError:
+            assert self.process.poll() is None, self.log()
+            return False
+
+    def __enter__(self) -> Executor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def call(self, name: str, **arguments: object) -> dict[str, object]:
+        """One control call's answer."""
+        return control.call(self.state, {"call": name, **arguments}, PATIENCE)
+
+    def start(self, token: str = "") -> Executor:
+        """Start the task and remember where it listens."""
+        answer = self.call("start", vault_token=token)
+        self.address = (answer["host"], answer["port"])
+        return self
+
+    def request(
+        self, path: str, method: str = "GET", body: bytes | None = None
+    ) -> tuple[int, dict[str, str], bytes]:
+        """One HTTP request: status, headers, body."""
+        connection = http.client.HTTPConnection(*self.address, timeout=PATIENCE)
+        try:
+            connection.request(method, path, body)
+            answer = connection.getresponse()
+            return answer.status, dict(answer.getheaders()), answer.read()
+        finally:
+            connection.close()
+
+    def log(self) -> str:
+        """What the executor said itself."""
+        return (self.state / control.LOG).read_text()
+
+    def exit(self) -> dict[str, object]:
+        """Wait for the process to end and give its exit status."""
+        assert self.process.wait(PATIENCE) == 0, self.log()
+        return json.loads((self.state / control.EXIT).read_text())
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)

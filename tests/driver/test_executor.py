@@ -1,0 +1,298 @@
+import http.client
+import json
+import os
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from tests.driver.executor_process import PATIENCE, Executor, app, until
+from tests.driver.go_guests import go_guest
+from tests.driver.guests import wat
+
+from wasmdeploy_driver.errors import ConfigError, ExecutorError, GuestError, SecretError
+from wasmdeploy_driver.executor import control
+from wasmdeploy_driver.executor.launch import VaultServer
+from wasmdeploy_driver.http.app import HEALTH
+from wasmdeploy_driver.task import Component, Http, Limits, Task, Variable
+
+pytestmark = pytest.mark.guests
+
+ENDED = {"signal": 0, "oom_killed": False, "error": ""}
+COMMAND = """(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\\10\\00\\00\\00\\04\\00\\00\\00\\14\\00\\00\\00\\04\\00\\00\\00out\\nerr\\n")
+  (func (export "_start")
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 100)))
+    (drop (call $write (i32.const 2) (i32.const 8) (i32.const 1) (i32.const 100)))
+    %s))"""
+
+
+@pytest.fixture
+def serving(tmp_path):
+    """An executor that serves the Go guest."""
+    with Executor(
+        tmp_path, app(go_guest(), timeout="1s", args=("x",), environment={"A": "b"}), go_guest()
+    ) as executor:
+        yield executor.start()
+
+
+def command(tmp_path, end, **parts):
+    """An executor of a command that prints to both streams, then does `end`."""
+    module = tmp_path / "command.wasm"
+    module.write_bytes(wat(COMMAND % end))
+    return Executor(tmp_path, Task("job", module="command.wasm", limits=Limits(timeout="0"), **parts), module)
+
+
+def raw(executor, line):
+    """Send bytes to the control socket; gives all that comes back."""
+    with socket.socket(socket.AF_UNIX) as connection, control.short_path(executor.state) as path:
+        connection.settimeout(PATIENCE)
+        connection.connect(path)
+        try:
+            connection.sendall(line)
+            connection.shutdown(socket.SHUT_WR)
+            with connection.makefile("rb") as answer:
+                return answer.read()
+        except (BrokenPipeError, ConnectionResetError):  # it was not read to its end
+            return b""
+
+
+def test_it_serves(serving):
+    """A started app answers requests with body, environment, arguments and status."""
+    assert serving.request("/")[::2] == (200, b"hello from Go\n")
+    assert serving.request("/echo", "POST", b"body" * 1000)[2] == b"body" * 1000
+    assert b"A=b" in serving.request("/env")[2].splitlines()
+    assert serving.request("/args")[2] == b'["/args" "x"]\n'
+    assert serving.request("/teapot")[0] == 418
+    status, headers, _ = serving.request("/moved")
+    assert (status, headers["location"]) == (302, "/elsewhere")
+
+
+def test_the_answer_to_head(serving):
+    """The answer to HEAD has the headers of GET and no body, and claims no length of its own."""
+    status, headers, body = serving.request("/", "HEAD")
+    assert (status, body, headers["content-type"]) == (200, b"", "text/plain")
+    assert headers.get("content-length") in (None, "14")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/panic", 500), ("/fail", 500), ("/nothing", 500), ("/split", 500), ("/loop", 504)]
+)
+def test_a_failing_guest_fails_one_request(serving, path, status):
+    """A trap, a bad exit, nonsense or a loop is an error for its own request; the next one is answered."""
+    assert serving.request(path)[0] == status
+    assert serving.request("/")[0] == 200
+    assert serving.call("inspect")["failures"] == 1
+
+
+def test_a_flood_is_cut_off(serving):
+    """A guest that writes without end fails once it has written too much, long before memory is short."""
+    assert serving.request("/flood")[0] == 500
+    assert "more than 64 MiB" in serving.log()
+    status = Path(f"/proc/{serving.process.pid}/status").read_text()
+    peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
+    assert peak < 1_000_000
+    assert serving.request("/echo", "POST", b"after")[2] == b"after"
+
+
+def test_inspect(serving):
+    """A running app tells its state, address, components and counters."""
+    serving.request("/")
+    host, port = serving.address
+    assert serving.call("inspect") == {
+        "pid": serving.process.pid, "state": "running", "listen": f"{host}:{port}", "components": ["web"],
+        "requests": 1, "failures": 0, "in_flight": 0,
+    }  # fmt: skip
+
+
+def test_stop(serving):
+    """A stopped app ends with 0, also while a client keeps an idle connection."""
+    idle = http.client.HTTPConnection(*serving.address, timeout=PATIENCE)
+    idle.request("GET", "/")
+    idle.getresponse().read()
+    assert serving.call("stop", timeout=5.0) == {}
+    assert serving.exit() == {"exit_code": 0, **ENDED}
+    idle.close()
+
+
+def test_stop_drains(tmp_path):
+    """A request in flight is answered before a stopped app ends, and whoever asked for the stop is told."""
+    with Executor(tmp_path, app(go_guest()), go_guest()) as executor:
+        executor.start()
+        with ThreadPoolExecutor() as clients:
+            answer = clients.submit(executor.request, "/wait")
+            until((executor.task_dir / "data" / "waiting").exists)
+            stopped = [clients.submit(executor.call, "stop", timeout=PATIENCE) for _ in range(2)]
+            until(lambda: "stopping" in executor.log())
+            assert executor.request(HEALTH)[0] == 503
+            (executor.task_dir / "data" / "go").touch()
+            assert answer.result()[::2] == (200, b"waited\n")
+            assert [each.result() for each in stopped] == [{}, {}]
+        assert executor.exit() == {"exit_code": 0, **ENDED}
+
+
+def test_stop_has_an_end(tmp_path):
+    """A request that does not end in time is given up."""
+    with Executor(tmp_path, app(go_guest(), timeout="0"), go_guest()) as executor:
+        executor.start()
+        with ThreadPoolExecutor() as clients:
+            answer = clients.submit(executor.request, "/loop")
+            until(lambda: executor.call("inspect")["in_flight"])
+            executor.call("stop", timeout=0.1)
+            assert executor.exit() == {"exit_code": 0, **ENDED}
+            assert isinstance(answer.exception(), (http.client.HTTPException, OSError))
+
+
+def test_sigterm(serving):
+    """SIGTERM stops an app like a stop call."""
+    serving.terminate()
+    assert serving.exit() == {"exit_code": 0, **ENDED}
+
+
+def test_events(serving):
+    """A listener hears of failures, and of the end."""
+    with socket.socket(socket.AF_UNIX) as connection, control.short_path(serving.state) as path:
+        connection.connect(path)
+        connection.sendall(b'{"call":"events"}\n')
+        serving.call("inspect")  # a later call is answered after the listener was taken on
+        serving.request("/fail")
+        serving.call("stop", timeout=1.0)
+        with connection.makefile("rb") as answer:
+            lines = [json.loads(line) for line in answer]
+    assert lines[0] == {"event": "trap", "detail": "GET /fail: the guest ended with exit code 3"}
+    assert lines[-1] == {"ok": {}}
+
+
+def test_a_listener_that_leaves_is_let_go(serving):
+    """Listeners that went away hold no descriptors."""
+    descriptors = Path(f"/proc/{serving.process.pid}/fd")
+    before = len(list(descriptors.iterdir()))
+    for _ in range(20):
+        raw(serving, b'{"call":"events"}\n')
+    until(lambda: len(list(descriptors.iterdir())) <= before + 2)
+
+
+def test_a_deaf_listener_holds_up_nothing(serving):
+    """A listener that never reads cannot keep the app from answering or ending."""
+    with socket.socket(socket.AF_UNIX) as deaf, control.short_path(serving.state) as path:
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        deaf.connect(path)
+        deaf.sendall(b'{"call":"events"}\n')
+        serving.call("inspect")
+        for _ in range(400):
+            raw(serving, b'{"call":"signal","name":"%s"}\n' % (b"S" * 3000))
+        serving.call("stop", timeout=1.0)
+        assert serving.exit()["exit_code"] == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"", b"\n", b"{", b"nonsense\n", b"[]\n", b"{}\n", b'"start"\n', b"\xff\xfe\n", b'{"call": 5}\n',
+        b'{"call": "fly"}\n',
+        b"[" * 100_000 + b"\n", b"x" * (2 << 20),
+        b'{"call": "stop", "timeout": "soon"}\n', b'{"call":"stop","timeout":NaN}\n',
+        b'{"call": "stop", "timeout": null}\n', b'{"call": "stop", "timeout": [1]}\n',
+        b'{"call": "stop", "timeout": -1}\n',
+        b'{"call": "stop", "timeout": 1' + b"0" * 400 + b"}\n",
+    ],
+    ids=lambda line: line[:24].decode(errors="replace").strip() or "nothing",
+)  # fmt: skip
+def test_broken_lines(tmp_path, line):
+    """A broken line harms nobody but its sender."""
+    with Executor(tmp_path, Task(module="none.wasm")) as executor:
+        answer = raw(executor, line)
+        assert not answer or b'"error"' in answer
+        assert executor.call("inspect")["state"] == "starting"
+        assert "Traceback" not in executor.log()
+
+
+def test_start_twice(serving):
+    """A second start is refused and the app serves on."""
+    with pytest.raises(ExecutorError, match="started already"):
+        serving.start()
+    assert serving.request("/")[0] == 200
+
+
+def test_the_caller_dies_during_the_start(tmp_path):
+    """When the caller of start goes away before the answer, the executor ends at once."""
+    fifo = tmp_path / "ca.pem"
+    os.mkfifo(fifo)  # reading the certificate hangs until somebody writes it
+    vault = VaultServer("https://127.0.0.1:9", ca_cert=str(fifo))
+    task = Task("job", module="command.wasm", variable=(Variable("key", secret=True),))
+    module = tmp_path / "command.wasm"
+    module.write_bytes(wat(COMMAND % ""))
+    with Executor(tmp_path, task, module, vault=vault) as executor:
+        with socket.socket(socket.AF_UNIX) as connection, control.short_path(executor.state) as path:
+            connection.connect(path)
+            connection.sendall(b'{"call":"start","vault_token":"t"}\n')
+            with connection.makefile("rb") as answer:
+                while json.loads(answer.readline())["event"] not in ("cached", "compiled"):
+                    pass
+        assert "left by its caller" in executor.exit()["error"]
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        ("", {"exit_code": 0, **ENDED}),
+        ("(call $exit (i32.const 1))", {"exit_code": 1, **ENDED}),
+        ("(call $exit (i32.const 42))", {"exit_code": 42, **ENDED}),
+    ],
+)
+def test_a_command(tmp_path, end, expected):
+    """A command's exit code is the task's, its streams are in the task's logs."""
+    with command(tmp_path, end) as executor:
+        executor.start()
+        assert executor.exit() == expected
+        assert (executor.stdout.read_text(), executor.stderr.read_text()) == ("out\n", "err\n")
+
+
+def test_a_command_that_traps(tmp_path):
+    """A trapping command ends like an abort; the backtrace follows its own words in the task's log."""
+    with command(tmp_path, "unreachable") as executor:
+        executor.start()
+        status = executor.exit()
+        assert status["exit_code"] == 134
+        assert "\n" not in status["error"]
+        assert executor.stdout.read_text() == "out\n"
+        assert executor.stderr.read_text().startswith("err\n")
+        assert "unreachable" in executor.stderr.read_text()
+
+
+def test_a_command_that_is_stopped(tmp_path):
+    """Stopping a command that never ends kills it, as SIGTERM would."""
+    with command(tmp_path, "(loop (br 0))") as executor:
+        executor.start()
+        executor.call("stop", timeout=0.1)
+        assert executor.exit() == {**ENDED, "exit_code": 143, "signal": 15}
+
+
+@pytest.mark.parametrize(
+    ("task", "kind", "words"),
+    [
+        (Task(module="none.wasm"), GuestError, "No such file"),
+        (Task(module="/etc/passwd"), ConfigError, "allow"),
+        (Task(module="go.wasm", digest="sha256:" + "0" * 64), GuestError, "pins"),
+        (Task(module="go.wasm", variable=(Variable("key", secret=True),)), SecretError, "no Vault address"),
+        (Task(module="go.wasm", env={"A": "{{ b }}"}), ConfigError, "no variable 'b'"),
+        (
+            Task(http=Http(), component=(Component("w", "go.wasm", route=("x",)),)),
+            ConfigError,
+            "must start with /",
+        ),
+    ],
+)
+def test_a_start_that_fails(tmp_path, task, kind, words):
+    """What keeps a task from starting is the start's error and exit status; nothing is left running."""
+    guest = tmp_path / "go.wasm"
+    guest.write_bytes(go_guest().read_bytes())
+    with Executor(tmp_path, task, guest) as executor:
+        with pytest.raises(kind, match=words):
+            executor.start()
+        status = executor.exit()
+        assert status["exit_code"] == 1
+        assert words in status["error"]
