@@ -7,9 +7,12 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import wasmtime  # noqa: TID251  # the host's part is done by hand
@@ -42,6 +45,19 @@ def componentize(source: str, directory: Path) -> bytes:
     return (directory / "app.wasm").read_bytes()
 
 
+def composed(guest: bytes) -> bytes:
+    """A guest composed with the adapter; the composer is compiled once for all tests."""
+    return compose(guest, engine=_ENGINE, load=_load)
+
+
+_ENGINE = wasmtime.Engine()
+
+
+@cache
+def _load(engine: wasmtime.Engine, code: bytes) -> wasmtime.Module:
+    return wasmtime.Module(engine, code)
+
+
 def wat(text: str) -> bytes:
     """A core module or component from its text."""
     return bytes(wasmtime.wat2wasm(text))
@@ -67,6 +83,50 @@ def _str(data: bytes) -> bytes:
     return struct.pack("<I", len(data)) + data
 
 
+def response(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
+    """A whole response as the adapter writes it."""
+    pairs = b"".join(_str(name) + _str(value) for name, value in headers)
+    text = struct.pack("<HI", status, len(headers)) + pairs
+    return _str(text) + body
+
+
+def failure(text: bytes) -> bytes:
+    """The head of status 0 that the adapter writes."""
+    return _str(b"\0\0" + _str(text))
+
+
+@contextmanager
+def elsewhere() -> Iterator[str]:
+    """A server that answers a request with what it was sent; gives its authority."""
+    with HTTPServer(("127.0.0.1", 0), _Elsewhere) as listening:
+        thread = threading.Thread(target=listening.serve_forever)
+        thread.start()
+        yield f"127.0.0.1:{listening.server_port}"
+        listening.shutdown()
+        thread.join()
+
+
+class _Elsewhere(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", 0)))
+        if self.headers.get("transfer-encoding") == "chunked":
+            while size := int(self.rfile.readline(), 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+        text = f"{self.command} {self.path} {self.headers.get('x-from')} {body.decode()}".encode()
+        self.send_response(203)
+        self.send_header("x-kind", "told")
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_POST = do_GET
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What one run left behind."""
@@ -87,7 +147,7 @@ class Host:
         self, guest: bytes, functions: Mapping[str, Mapping[str, Callable[..., object]]] | None = None
     ) -> None:
         self.engine = wasmtime.Engine(_config())
-        self.component = Component(self.engine, compose(guest))
+        self.component = Component(self.engine, composed(guest))
         self.linker = Linker(self.engine)
         self.linker.add_wasip2()
         self.linker.add_wasi_http()
@@ -106,7 +166,9 @@ class Host:
                     instance.add_func(function, body)
         self._stdout, self._stderr = os.memfd_create("stdout"), os.memfd_create("stderr")
 
-    def fresh(self, stdin: bytes, env: Iterable[tuple[str, str]] = (), files: Path | None = None) -> Answer:
+    def fresh(
+        self, stdin: bytes | Path, env: Iterable[tuple[str, str]] = (), files: Path | None = None
+    ) -> Answer:
         """Answer one request with an instance of its own."""
         with self.reuse() as instance:
             return instance.run(stdin, env, files)
@@ -115,12 +177,17 @@ class Host:
         """An instance that answers one request after another."""
         return Reused(self)
 
-    def wasi(self, stdin: bytes, env: Iterable[tuple[str, str]], files: Path | None) -> wasmtime.WasiConfig:
+    def wasi(
+        self, stdin: bytes | Path, env: Iterable[tuple[str, str]], files: Path | None
+    ) -> wasmtime.WasiConfig:
         wasi = wasmtime.WasiConfig()
         wasi.env = list(env)
         wasi.stdout_file, wasi.stderr_file = f"/proc/self/fd/{self._stdout}", f"/proc/self/fd/{self._stderr}"
         if files is not None:
             wasi.preopen_dir(str(files), "/files")
+        if isinstance(stdin, Path):
+            wasi.stdin_file = stdin
+            return wasi
         vector = ffi.wasm_byte_vec_t()
         ffi.wasm_byte_vec_new(
             ctypes.byref(vector), len(stdin), ctypes.cast(stdin, ctypes.POINTER(ctypes.c_uint8))
@@ -153,7 +220,9 @@ class Reused:
     def __exit__(self, *_: object) -> None:
         self._store.close()
 
-    def run(self, stdin: bytes, env: Iterable[tuple[str, str]] = (), files: Path | None = None) -> Answer:
+    def run(
+        self, stdin: bytes | Path, env: Iterable[tuple[str, str]] = (), files: Path | None = None
+    ) -> Answer:
         """Answer one request; raises WasmtimeError or Trap, after which the instance is dead."""
         self._store.set_wasi(self._host.wasi(stdin, env, files))
         if self._instance is None:
@@ -172,6 +241,7 @@ class Reused:
 def _config() -> wasmtime.Config:
     config = wasmtime.Config()
     config.epoch_interruption = True
+    config.cranelift_opt_level = "none"
     return config
 
 

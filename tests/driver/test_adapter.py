@@ -2,85 +2,16 @@
 
 from __future__ import annotations
 
-import struct
+import os
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 import wasmtime  # noqa: TID251  # its traps are what a host sees
-from tests.driver.guests import Answer, Host, componentize, head, rust_http
+from tests.driver.guests import Answer, Host, elsewhere, failure, head, response, rust_http
 
 pytestmark = pytest.mark.guests
-
-PYTHON_APP = """
-import sys
-
-from componentize_py_types import Err, Ok
-from poll_loop import PollLoop, Sink, Stream, send
-import asyncio
-from wit_world import exports
-from wit_world.imports import store
-from wit_world.imports.types import (
-    ErrorCode_InternalError, Fields, OutgoingRequest, OutgoingResponse, ResponseOutparam, Scheme_Http,
-)
-
-count = 0
-
-
-class IncomingHandler(exports.IncomingHandler):
-    def handle(self, request, response_out):
-        loop = PollLoop()
-        asyncio.set_event_loop(loop)
-        loop.run_until_complete(answer(request, response_out))
-
-
-async def answer(request, out):
-    global count
-    count += 1
-    path, _, query = (request.path_with_query() or "").partition("?")
-    if path == "/error":
-        ResponseOutparam.set(out, Err(ErrorCode_InternalError(query)))
-        return
-    if path == "/raise":
-        raise ValueError(query)
-    body = b"Hello from Python\\n"
-    if path == "/calls":
-        print("call", count)
-        body = b"%d" % count
-    elif path == "/echo":
-        stream, body = Stream(request.consume()), b""
-        while (chunk := await stream.next()) is not None:
-            body += chunk
-    elif path == "/variables":
-        body = repr([store.get("color"), store.get("shape"), store.get_all()]).encode()
-    elif path == "/file":
-        with open(query, "rb") as file:
-            body = file.read()
-    elif path == "/fetch":
-        body = await fetch(query)
-    response = OutgoingResponse(Fields.from_list([("content-type", b"text/plain")]))
-    sink = Sink(response.body())
-    ResponseOutparam.set(out, Ok(response))
-    await sink.send(body)
-    sink.close()
-
-
-async def fetch(authority):
-    request = OutgoingRequest(Fields())
-    request.set_scheme(Scheme_Http())
-    request.set_authority(authority)
-    request.set_path_with_query("/from-python")
-    try:
-        response = await send(request)
-    except Err as error:
-        return type(error.value).__name__.encode()
-    stream, body = Stream(response.consume()), b""
-    while (chunk := await stream.next()) is not None:
-        body += chunk
-    return b"%d %s" % (response.status(), body)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -91,52 +22,10 @@ def rust() -> Iterator[Host]:
 
 
 @pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    host = Host(componentize(PYTHON_APP, tmp_path_factory.mktemp("app")))
-    yield host
-    host.close()
-
-
-@pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    """A server elsewhere that answers a request with what it was sent; gives its authority."""
-
-    class Elsewhere(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            if self.headers.get("transfer-encoding") == "chunked":
-                while size := int(self.rfile.readline(), 16):
-                    body += self.rfile.read(size)
-                    self.rfile.readline()
-                self.rfile.readline()
-            text = f"{self.command} {self.path} {self.headers.get('x-from')} {body.decode()}".encode()
-            self.send_response(203)
-            self.send_header("x-kind", "told")
-            self.send_header("content-length", str(len(text)))
-            self.end_headers()
-            self.wfile.write(text)
-
-        do_POST = do_GET
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Elsewhere) as listening:
-        thread = threading.Thread(target=listening.serve_forever)
-        thread.start()
-        yield f"127.0.0.1:{listening.server_port}"
-        listening.shutdown()
-        thread.join()
-
-
-def response(status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
-    pairs = b"".join(struct.pack("<I", len(part)) + part for pair in headers for part in pair)
-    text = struct.pack("<HI", status, len(headers)) + pairs
-    return struct.pack("<I", len(text)) + text + body
-
-
-def failure(text: bytes) -> bytes:
-    return struct.pack("<IHI", len(text) + 6, 0, len(text)) + text
+    """The authority of a server elsewhere."""
+    with elsewhere() as authority:
+        yield authority
 
 
 def plain(body: bytes, status: int = 200) -> Answer:
@@ -144,7 +33,6 @@ def plain(body: bytes, status: int = 200) -> Answer:
 
 
 NO_RESPONSE = failure(b"internal-error: guest set no response")
-PYTHON_HEADERS = [(b"content-type", b"text/plain")]
 
 
 def test_a_response_is_its_head_and_its_body(rust: Host) -> None:
@@ -195,6 +83,22 @@ def test_a_body_is_echoed(rust: Host, size: int) -> None:
     """The request body is the rest of stdin, whatever its size."""
     body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
     assert rust.fresh(head("POST", b"/echo") + body) == plain(body)
+
+
+def test_a_request_may_come_in_pieces(rust: Host) -> None:
+    """Head and body are read as they come through a pipe, a byte at a time."""
+    reading, writing = os.pipe()
+
+    def send() -> None:
+        for byte in head("POST", b"/echo", [(b"a", b"b")]) + b"slow body":
+            os.write(writing, bytes([byte]))
+        os.close(writing)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    assert rust.fresh(Path(f"/proc/self/fd/{reading}")) == plain(b"slow body")
+    sender.join()
+    os.close(reading)
 
 
 def test_a_long_head_is_read_whole(rust: Host) -> None:
@@ -375,56 +279,3 @@ def test_what_a_guest_keeps_of_a_request_is_stale_in_the_next(rust: Host) -> Non
         instance.run(head("POST", b"/keep") + b"old")
         assert instance.run(head("POST", b"/drop-kept") + b"new") == plain(b"stale")
         assert instance.run(head("POST", b"/echo") + b"newer") == plain(b"newer")
-
-
-def test_a_python_guest_answers(python: Host) -> None:
-    """A componentize-py guest in the shipped world answers, fresh and again."""
-    expected = Answer(True, response(200, PYTHON_HEADERS, b"Hello from Python\n"), b"")
-    assert python.fresh(head("GET", b"/")) == expected
-    with python.reuse() as instance:
-        for number in range(1, 5):
-            answer = instance.run(head("GET", b"/calls"))
-            assert answer.stdout == response(200, PYTHON_HEADERS, b"%d" % number)
-            assert answer.stderr == b"call %d\n" % number
-
-
-def test_a_python_guest_reads_and_writes_bodies(python: Host) -> None:
-    """Its poll loop runs on the native streams, below and above the size of one read."""
-    with python.reuse() as instance:
-        for size in (0, 10, 200_000):
-            answer = instance.run(head("POST", b"/echo") + b"x" * size)
-            assert answer == Answer(True, response(200, PYTHON_HEADERS, b"x" * size), b"")
-
-
-def test_a_python_guest_reads_variables_and_files(python: Host, tmp_path: Path) -> None:
-    """Other imports of the world stay the host's."""
-    (tmp_path / "a.txt").write_text("in a file")
-    answer = python.fresh(head("GET", b"/variables"))
-    assert answer.stdout == response(200, PYTHON_HEADERS, b"['green', None, [('color', 'green')]]")
-    with python.reuse() as instance:
-        for _ in range(2):
-            answer = instance.run(head("GET", b"/file?/files/a.txt"), files=tmp_path)
-            assert answer.stdout == response(200, PYTHON_HEADERS, b"in a file")
-
-
-def test_a_python_guest_sets_an_error(python: Host) -> None:
-    """An error code comes out as its name."""
-    assert python.fresh(head("GET", b"/error?no tea")).stdout == failure(b"internal-error: no tea")
-
-
-def test_a_python_exception_ends_the_run(python: Host) -> None:
-    """An exception traps, its traceback goes to stderr."""
-    with pytest.raises(wasmtime.WasmtimeError, match="unreachable"):
-        python.fresh(head("GET", b"/raise?on purpose"))
-    assert b"ValueError: on purpose" in python.answer(False).stderr
-
-
-def test_a_python_guest_calls_out(python: Host, server: str) -> None:
-    """Outgoing requests work with its poll loop, allowed and denied."""
-    path = f"/fetch?{server}".encode()
-    with python.reuse() as instance:
-        for _ in range(2):
-            answer = instance.run(head("GET", path, rules=[f"http://{server}"]))
-            assert answer.stdout == response(200, PYTHON_HEADERS, b"203 GET /from-python None ")
-            answer = instance.run(head("GET", path))
-            assert answer.stdout == response(200, PYTHON_HEADERS, b"ErrorCode_HttpRequestDenied")

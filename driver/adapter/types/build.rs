@@ -5,6 +5,8 @@ use wit_bindgen_core::{Files, WorldGenerator};
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=../wit/adapter.wit");
+    // Nothing here recurses. A small memory costs each new instance less than the default with its megabyte.
+    println!("cargo:rustc-link-arg-cdylib=-zstack-size=32768");
     let (mut resolve, world) = wasmdeploy_builder::adapter_world().expect("the adapter's WIT");
     let options = wit_bindgen_rust::Opts {
         generate_all: true,

@@ -16,6 +16,7 @@ from wasmdeploy_driver.errors import GuestError
 COMPOSER = Path(__file__).parent.parent / "adapter" / "compose.wasm"
 Load = Callable[[wasmtime.Engine, bytes], wasmtime.Module]
 
+_UNFIT = "the guest cannot be composed with the HTTP adapter"
 _HINTS = {
     "not a component": "build the app as a WASI 0.2 component, for example with wasmdeploy build",
     "damaged WebAssembly": "build it again, or copy it again",
@@ -39,7 +40,8 @@ def compose(guest: bytes, *, engine: wasmtime.Engine | None = None, load: Load =
         try:
             status = _run(engine, module, wasi)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
-            raise GuestError(f"the guest cannot be composed with the HTTP adapter: {error}") from error
+            lines = stderr.read().decode(errors="replace").strip().splitlines() or str(error).splitlines()
+            raise GuestError(f"{_UNFIT}: {lines[-1].strip()}") from error
         if status:
             raise _refusal(stderr.read().decode(errors="replace"))
         return stdout.read()
@@ -67,7 +69,7 @@ def _run(engine: wasmtime.Engine, module: wasmtime.Module, wasi: wasmtime.WasiCo
 
 
 def _refusal(words: str) -> GuestError:
-    message = " ".join(words.split()) or "the guest cannot be composed with the HTTP adapter"
+    message = " ".join(words.split()) or _UNFIT
     hints = (hint for start, hint in _HINTS.items() if message.startswith(start))
     return GuestError(message, next(hints, ""))
 
