@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
@@ -64,7 +65,9 @@ class VaultSecrets:
     The token is the task's own, from Nomad's workload identity; time-outs are in seconds.
     """
 
-    def __init__(self, address: str, token: Secret, *, namespace: str = "", ca_cert: str = "", timeout: int = 10) -> None:
+    def __init__(
+        self, address: str, token: Secret, *, namespace: str = "", ca_cert: str = "", timeout: int = 10
+    ) -> None:
         self._address = address
         self._token = token
         self._namespace = namespace
@@ -83,7 +86,7 @@ class VaultSecrets:
         value = values[field]
         if not isinstance(value, (str, int, float, bool)):
             raise SecretError(f"{path}#{field}: a secret is one text value, not {type(value).__name__}")
-        return Secret(value if isinstance(value, str) else str(value))
+        return Secret(value if isinstance(value, str) else json.dumps(value))  # `true`, as Vault shows it
 
     def _client(self) -> hvac.Client:
         import hvac
@@ -104,7 +107,9 @@ class VaultSecrets:
 
         mount, _, rest = path.strip("/").partition("/")
         if not rest:
-            raise SecretError(f"Vault path {path!r} needs a mount and a path", "write it as MOUNT/PATH, like secret/app")
+            raise SecretError(
+                f"Vault path {path!r} needs a mount and a path", "write it as MOUNT/PATH, like secret/app"
+            )
         try:
             answer = self._client().secrets.kv.v2.read_secret_version(
                 path=rest, mount_point=mount, raise_on_deleted_version=True
@@ -116,11 +121,22 @@ class VaultSecrets:
                 f"Vault at {self._address} refuses to read {path}",
                 "the task's Vault role or policy does not allow this path; see deploy.vault in the manifest",
             ) from error
-        except (hvac.exceptions.VaultDown, hvac.exceptions.BadGateway, hvac.exceptions.InternalServerError) as error:
+        except (
+            hvac.exceptions.VaultDown,
+            hvac.exceptions.BadGateway,
+            hvac.exceptions.InternalServerError,
+        ) as error:
             raise SecretUnavailable(f"Vault at {self._address} is sealed or not ready") from error
         except hvac.exceptions.VaultError as error:
-            raise SecretError(f"Vault at {self._address} cannot read {path}: {type(error).__name__}") from error
+            raise SecretError(
+                f"Vault at {self._address} cannot read {path}: {type(error).__name__}"
+            ) from error
         except requests.RequestException as error:
             raise SecretUnavailable(f"Vault at {self._address} cannot be reached") from error
-        data = answer["data"]["data"]
+        try:
+            data = answer["data"]["data"]
+        except (KeyError, TypeError) as error:
+            raise SecretError(
+                f"{self._address} does not answer like Vault", "check Vault's address"
+            ) from error
         return data if isinstance(data, dict) else None

@@ -35,20 +35,23 @@ class Values:
         return {key: self.fill(template, f"{where}.{key}") for key, template in templates.items()}
 
 
-def vault_location(task: Task, variable: Variable) -> tuple[str, str]:
-    """Where a secret variable lies: (path with its mount, field)."""
-    default = f"secret/{task.namespace}/{task.app}"
+def vault_location(task: Task, variable: Variable, mount: str = "secret") -> tuple[str, str]:
+    """Where a secret variable lies: (path with its mount, field); `mount` is for one that names no path."""
+    default = f"{mount}/{task.namespace}/{task.app}"
     path, _, field = variable.vault.partition("#")
     return path or default, field or variable.name
 
 
-def resolve(task: Task, secrets: SecretSource) -> Values:
-    """Read every variable of the task; raises SecretError naming the secrets that are missing."""
+def resolve(task: Task, secrets: SecretSource, mount: str = "secret") -> Values:
+    """Read every variable of the task; raises SecretError naming the secrets that are missing.
+
+    `mount` is the KV mount of secrets that name no path.
+    """
     values: dict[str, Secret] = {}
     missing: list[str] = []
     for variable in task.variable:
         if variable.secret:
-            path, field = vault_location(task, variable)
+            path, field = vault_location(task, variable, mount)
             secret = secrets.read(path, field)
             if secret is None:
                 missing.append(f"{variable.name} ({path}#{field})")

@@ -192,7 +192,7 @@ class TaskProcess:
         compiled = await asyncio.to_thread(compile_all, launch, notify)
         if launch.cgroup is not None:
             cgroup.join(launch.cgroup, launch.id)
-        values = await asyncio.to_thread(resolve, launch.task, _source(launch, token))
+        values = await asyncio.to_thread(resolve, launch.task, _source(launch, token), _mount(launch))
         if launch.task.secrets:
             self._listeners.tell("secrets", f"{len(launch.task.secrets)} secrets read from Vault")
         if launch.task.module:
@@ -254,6 +254,10 @@ def _unexpected(what: str, error: Exception) -> ExecutorError:
     traceback.print_exception(error, file=sys.stderr)
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return ExecutorError(f"{what}: {type(error).__name__}: {reason}"[:MAX_DETAIL])
+
+
+def _mount(launch: Launch) -> str:
+    return launch.vault.mount if launch.vault is not None else "secret"
 
 
 def _source(launch: Launch, token: Secret) -> SecretSource:

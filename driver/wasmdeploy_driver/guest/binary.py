@@ -83,7 +83,7 @@ def inspect(data: bytes, name: str) -> Binary:
     for other in (*binary.imports, *binary.exports):
         if _WASI_03.match(other):
             raise GuestError(
-                f"{name} is a WASI 0.3 component (it uses {other}), which is not supported",
+                f"{name} is a WASI 0.3 component (it uses {_shown(other)}), which is not supported",
                 "build it for WASI 0.2: with componentize-py, a world that uses wasi:http@0.2",
             )
     return binary
@@ -92,7 +92,7 @@ def inspect(data: bytes, name: str) -> Binary:
 def require_app(binary: Binary, name: str) -> None:
     """Raise GuestError unless the guest can answer HTTP."""
     if binary.component and binary.kind != "http":
-        found = ", ".join(binary.exports) or "nothing"
+        found = _listed(binary.exports)
         raise GuestError(f"{name} does not export wasi:http/incoming-handler@0.2 (it exports {found})")
     if not binary.component:
         require_start(binary, name)
@@ -100,11 +100,21 @@ def require_app(binary: Binary, name: str) -> None:
 
 def require_start(binary: Binary, name: str) -> None:
     """Raise GuestError unless the guest can be run as a command."""
-    found = ", ".join(binary.exports[:8]) or "nothing"
+    found = _listed(binary.exports)
     if binary.component and not any(_RUN.match(export) for export in binary.exports):
         raise GuestError(f"{name} does not export wasi:cli/run@0.2 (it exports {found})")
     if not binary.component and "_start" not in binary.exports:
         raise GuestError(f"{name} does not export _start (it exports {found})")
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    """Some of the names, fit for one line of a terminal: they are whatever the file says."""
+    shown = [_shown(name) for name in names[:8]]
+    return ", ".join([*shown, "…"] if len(names) > 8 else shown) or "nothing"
+
+
+def _shown(name: str) -> str:
+    return (name if name.isprintable() else repr(name))[:80]
 
 
 def run_export(binary: Binary) -> str:
