@@ -37,6 +37,15 @@ class Cache:
         `notify` gets ("compiling" | "compiled" | "cached", text) as it goes.
         """
         self._prepare()
+        try:
+            return self._entry(guest, digest, form, name, notify)
+        except OSError as error:
+            where = error.filename or self.directory
+            raise ExecutorError(
+                f"compile cache: {where}: {error.strerror}", "see that it can be written"
+            ) from error
+
+    def _entry(self, guest: bytes, digest: str, form: Form, name: str, notify: Notify) -> Path:
         entry = self.directory / f"{digest.removeprefix('sha256:')}-{form}-{fingerprint()[:16]}.cwasm"
         if _trusted(entry):
             notify("cached", f"{name}: compiled code is in the cache")
@@ -76,7 +85,11 @@ def _trusted(entry: Path) -> bool:
         status = entry.lstat()
     except FileNotFoundError:
         return False
-    if status.st_uid == os.geteuid() and not status.st_mode & 0o022 and (status.st_mode & 0o170000) == 0o100000:
+    if (
+        status.st_uid == os.geteuid()
+        and not status.st_mode & 0o022
+        and (status.st_mode & 0o170000) == 0o100000
+    ):
         return True
     entry.unlink()
     return False

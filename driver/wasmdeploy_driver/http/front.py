@@ -35,7 +35,7 @@ def listen(host: str, port: int) -> socket.socket:
     """A listening TCP socket (port 0 picks one); raises ListenError."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:
         raise ListenError(f"cannot listen on {host}: no such address") from error
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
@@ -47,7 +47,8 @@ def listen(host: str, port: int) -> socket.socket:
         listener.close()
         reason = getattr(error, "strerror", None) or str(error)
         raise ListenError(
-            f"cannot listen on {host}:{port}: {reason}", "stop what uses the port, or choose another (port 0 picks one)"
+            f"cannot listen on {host}:{port}: {reason}",
+            "stop what uses the port, or choose another (port 0 picks one)",
         ) from error
     return listener
 
