@@ -37,7 +37,7 @@ class Options:
 def address(text: str) -> tuple[str, int]:
     """HOST:PORT apart; raises ConfigError."""
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
+    if not colon or not host or not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65535:
         raise ConfigError(f"--listen {text}: expected HOST:PORT, like 127.0.0.1:3000")
     return host.removeprefix("[").removesuffix("]"), int(port)
 
@@ -156,5 +156,5 @@ def _launch(identifier: str, task: Task, root: Path, host: str, port: int) -> La
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wasmdeploy" / "compiled"
     return Launch(
         id=identifier, task=task, root=root, cache=cache, stdout=Path("/dev/stdout"), stderr=Path("/dev/stderr"),
-        allow_paths=("/",), host=host, port=port,
+        allow_paths=("/",), private=(), host=host, port=port,
     )  # fmt: skip

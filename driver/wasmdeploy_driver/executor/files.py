@@ -7,21 +7,29 @@ link that a guest or a neighbour planted leads out, not even when it is planted 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from wasmdeploy_driver.errors import ConfigError, GuestError
+from wasmdeploy_driver.executor.launch import Launch
 
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 # A guest larger than this is refused before it is read into memory.
 MAX_GUEST = 512 << 20
 
 
-def open_beneath(root: Path, path: str, flags: int) -> int:
-    """A descriptor of `path` below `root`; raises ConfigError where it leads out, OSError where it cannot be opened."""
-    steps = PurePosixPath(path).parts
-    if not steps or path.startswith("/") or ".." in steps:
+def open_beneath(root: Path, path: str, flags: int, private: Sequence[str] = ()) -> int:
+    """A descriptor of `path` below `root`, `.` for `root` itself, but nothing of a `private` directory there.
+
+    Raises ConfigError where it leads out or would show what is private, OSError where it cannot be opened.
+    """
+    steps = PurePosixPath(path).parts or (".",)
+    if not path or path.startswith("/") or ".." in steps:
         raise ConfigError(f"{path!r} leads out of {root}")
+    if "\0" in path or not _encodable(path):
+        raise ConfigError(f"{path!r} is no path")
+    if private and steps[0] in (".", *private):
+        raise ConfigError(f"{path!r} is private: no guest gets {' or '.join(private)}, or what holds it")
     at = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for step in steps[:-1]:
@@ -35,26 +43,37 @@ def open_beneath(root: Path, path: str, flags: int) -> int:
         os.close(at)
 
 
+def _encodable(path: str) -> bool:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _replace(old: int, new: int) -> int:
     os.close(old)
     return new
 
 
-def read_guest(root: Path, allow_paths: Iterable[str], source: str) -> bytes:
-    """A guest's bytes: below `root`, or an absolute path below one of `allow_paths`; raises ConfigError, GuestError."""
-    base, rest = _place(root, allow_paths, source)
+def read_guest(launch: Launch, source: str) -> bytes:
+    """A guest's bytes: below the task's root, or an absolute path in `allow_paths`; raises ConfigError, GuestError."""
+    base, rest = _place(launch.root, launch.allow_paths, source)
     try:
         # Not blocking: a FIFO in place of the file must not hang the start.
-        descriptor = open_beneath(base, rest, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = open_beneath(base, rest, os.O_RDONLY | os.O_NONBLOCK, launch.private if base == launch.root else ())
     except OSError as error:
         raise GuestError(f"{source}: {error.strerror}") from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         status = os.fstat(descriptor)
         if (status.st_mode & 0o170000) != 0o100000:
             raise GuestError(f"{source} is no regular file")
         if status.st_size > MAX_GUEST:
             raise GuestError(f"{source} is larger than {MAX_GUEST >> 20} MiB")
-        return file.read()
+        with os.fdopen(descriptor, "rb", closefd=False) as file:  # which refuses directories in its own words
+            return file.read(status.st_size)  # no more, should it grow meanwhile
+    finally:
+        os.close(descriptor)
 
 
 def _place(root: Path, allow_paths: Iterable[str], source: str) -> tuple[Path, str]:

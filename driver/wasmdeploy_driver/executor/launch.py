@@ -42,6 +42,7 @@ class Launch:
     stdout: Path  # FIFO or file that takes the guest's standard output
     stderr: Path
     allow_paths: tuple[str, ...] = ()
+    private: tuple[str, ...] = ("private",)  # directories of `root` with Nomad's own secrets: never a guest's
     host: str = "127.0.0.1"
     port: int = 0
     vault: VaultServer | None = None
@@ -58,6 +59,6 @@ class Launch:
         """Read what `to_json` wrote; raises ConfigError."""
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"launch: not JSON: {error}") from error
         return decode(cls, data, "launch")

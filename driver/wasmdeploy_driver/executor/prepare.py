@@ -67,7 +67,7 @@ def _compile(launch: Launch, name: str, source: str, digest: str, notify: Notify
     from wasmdeploy_driver.guest.cache import Cache
 
     shown = f"component {name!r} ({source})" if name else source
-    guest = read_guest(launch.root, launch.allow_paths, source)
+    guest = read_guest(launch, source)
     actual = "sha256:" + hashlib.sha256(guest).hexdigest()
     if digest and digest != actual:
         raise GuestError(f"{shown} has the digest {actual}, but the job pins {digest}")
@@ -103,7 +103,7 @@ def _load_http(launch: Launch, component: Component, compiled: Compiled, values:
     assert isinstance(engine, Engine)
     where = f"component.{component.name}"
     environment = values.fill_all(component.environment, f"{where}.environment")
-    preopens = open_dirs(launch.root, component.dir)
+    preopens = open_dirs(launch, component.dir)
     bounds = bounds_of(launch.task.limits)
     if compiled.binary.component:
         variables = values.fill_all(component.variables, f"{where}.variables")
@@ -121,7 +121,7 @@ def load_command(launch: Launch, compiled: Compiled, values: Values) -> Command:
     task = launch.task
     engine = Engine()
     environment = {**launch.environment, **values.fill_all(task.env, "env")}
-    preopens = open_dirs(launch.root, task.dir)
+    preopens = open_dirs(launch, task.dir)
     # The time limit is for requests; how long a command takes is the job's business.
     bounds = replace(bounds_of(task.limits), seconds=0)
     args = (Path(task.module).name, *(values.fill(arg, "args") for arg in task.args))
@@ -129,7 +129,7 @@ def load_command(launch: Launch, compiled: Compiled, values: Values) -> Command:
         variables = {name: secret.reveal() for name, secret in values.by_name.items()}
         loaded = LoadedComponent(engine, compiled.path, variables, compiled.name)
         return CommandComponent(loaded, environment, args, preopens, bounds)
-    return CommandModule(LoadedModule(engine, compiled.path, compiled.name), environment, args, preopens, bounds)
+    return CommandModule(LoadedModule(engine, compiled.path, compiled.name, once=True), environment, args, preopens, bounds)
 
 
 def bounds_of(limits: Limits) -> Bounds:
@@ -141,14 +141,14 @@ def bounds_of(limits: Limits) -> Bounds:
     return Bounds(limits.memory_mb << 20, seconds(limits.timeout, "limits.timeout"))
 
 
-def open_dirs(root: Path, dirs: tuple[Dir, ...]) -> tuple[Preopen, ...]:
+def open_dirs(launch: Launch, dirs: tuple[Dir, ...]) -> tuple[Preopen, ...]:
     """Open each directory now, so that what is under its name later does not matter; raises ConfigError."""
     from wasmdeploy_driver.guest.sandbox import Preopen
 
     preopens = []
     for each in dirs:
         try:
-            descriptor = open_beneath(root, each.host, os.O_RDONLY | os.O_DIRECTORY)
+            descriptor = open_beneath(launch.root, each.host, os.O_RDONLY | os.O_DIRECTORY, launch.private)
         except OSError as error:
             raise ConfigError(f"dir {each.host!r}: {error.strerror}") from error
         preopens.append(Preopen(f"/proc/self/fd/{descriptor}", each.guest, each.readonly))

@@ -27,14 +27,16 @@ _LOAD_SECONDS = 10.0
 
 
 class LoadedModule:
-    """A compiled preview 1 module; every `run` is a fresh instance."""
+    """A compiled preview 1 module; every `run` is a fresh instance. `once`: it is the process's only guest."""
 
-    def __init__(self, engine: Engine, compiled: Path, name: str) -> None:
+    def __init__(self, engine: Engine, compiled: Path, name: str, *, once: bool = False) -> None:
         self._engine = engine
         try:
             self._module = module_from(engine, compiled)
             self._linker = wasmtime.Linker(engine.raw)
             self._linker.define_wasi()
+            if once:
+                self._exit_as_asked()
             # A dry instantiation names a missing import now, not at the first request.
             # It runs the module's start function, which must not keep us for ever.
             with new_store(engine, Bounds(1 << 32, _LOAD_SECONDS)) as store, engine.ticking():
@@ -42,6 +44,19 @@ class LoadedModule:
                 self._linker.instantiate(store, self._module)
         except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
             raise GuestError(f"{name} cannot be loaded: {first_line(error)}") from error
+
+    def _exit_as_asked(self) -> None:
+        """Let the guest end with any exit code: wasmtime's own proc_exit traps for 126 and above.
+
+        Only where one guest runs in the process: the library hands a host function's exception on through a global.
+        """
+
+        def proc_exit(code: int) -> None:
+            raise Exit(code & 0xFF)
+
+        self._linker.allow_shadowing = True
+        kind = wasmtime.FuncType([wasmtime.ValType.i32()], [])
+        self._linker.define_func("wasi_snapshot_preview1", "proc_exit", kind, proc_exit)
 
     def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds, watch: Watch = no_watch) -> None:
         """Instantiate and call `_start`; raises Exit, GuestTrap or GuestTimeout.

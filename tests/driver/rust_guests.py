@@ -1,0 +1,19 @@
+"""Guests written in Rust, which cargo keeps up to date."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from functools import cache
+from pathlib import Path
+
+GUESTS = Path(__file__).parent.parent / "guests"
+
+
+@cache
+def rust_guest(name: str) -> Path:
+    """The WASI 0.2 component of the guest below tests/guests."""
+    command = ["cargo", "build", "--quiet", "--locked", "--release", "--target", "wasm32-wasip2"]
+    subprocess.run(command, cwd=GUESTS / name, check=True)
+    target = Path(os.environ.get("CARGO_TARGET_DIR", GUESTS / name / "target"))
+    return target / "wasm32-wasip2" / "release" / f"{name}.wasm"

@@ -1,0 +1,3 @@
+module wasmdeploy.dev/tests/guests/tool
+
+go 1.24

@@ -1,0 +1,38 @@
+// A command: does what its first argument says.
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+)
+
+func main() {
+	switch os.Args[1] {
+	case "args":
+		fmt.Printf("%q\n", os.Args[1:])
+	case "exit":
+		code, _ := strconv.Atoi(os.Args[2])
+		os.Exit(code)
+	case "cat":
+		io.Copy(os.Stdout, os.Stdin)
+	case "env":
+		fmt.Println(os.Getenv(os.Args[2]))
+	case "read":
+		data, err := os.ReadFile(os.Args[2])
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Stdout.Write(data)
+	case "write":
+		if err := os.WriteFile(os.Args[2], []byte("written"), 0o644); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	case "both":
+		fmt.Println("to stdout")
+		fmt.Fprintln(os.Stderr, "to stderr")
+	}
+}
