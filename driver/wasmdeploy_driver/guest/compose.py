@@ -51,6 +51,8 @@ def _quick() -> wasmtime.Config:
     # The composer is compiled to run once: optimizing it costs more than it saves.
     config = wasmtime.Config()
     config.cranelift_opt_level = "none"
+    # Nor does it need a shareable image of its memory, whose sealing the kernel may refuse for a moment.
+    config.memory_init_cow = False
     return config
 
 
