@@ -31,12 +31,13 @@ _HCL_NAMES = {str: "string", int: "number", float: "number", bool: "bool"}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One key of a dataclass: its name, shape, Python type (or block class), and whether it must be given."""
+    """One key of a dataclass: its name, shape, Python type (or block class), whether it must be given, its default."""
 
     name: str
     kind: Kind
     type: Any
     required: bool
+    default: Any
     doc: str
 
     @property
@@ -81,7 +82,7 @@ def _entry(field: dataclasses.Field[Any], hint: Any) -> Entry:
         kind = "map"
     elif dataclasses.is_dataclass(hint):
         kind = "block"
-    return Entry(field.name, kind, hint, required, field.metadata.get("doc", ""))
+    return Entry(field.name, kind, hint, required, None if required else _default(field), field.metadata.get("doc", ""))
 
 
 def decode(cls: type[T], data: Any, where: str) -> T:
@@ -165,7 +166,7 @@ def encode(value: Any) -> dict[str, Any]:
     encoded: dict[str, Any] = {}
     for field, entry in _pairs(type(value)):
         item = getattr(value, field.name)
-        if item is None or (not entry.required and item == _default(field)):
+        if item is None or (not entry.required and item == entry.default):
             continue
         encoded[entry.name] = _encode_value(entry, item)
     return encoded

@@ -166,7 +166,7 @@ def run_command(world: World, job: dict[str, Any]) -> tuple[str, dict[str, Any],
 def test_a_command_ends_with_its_exit_code(world: World, code: int) -> None:
     """A task of the short form ends with the guest's own exit code."""
     status, last, _ = run_command(world, command_job(world, f"exit-{code}", {"args": ["exit", str(code)]}))
-    assert (status, last["ExitCode"]) == ("failed" if code else "complete", code)
+    assert (status, last["ExitCode"]) == ("failed" if code else "complete", code), last
 
 
 def test_a_command_gets_arguments_environment_and_directories(world: World) -> None:
