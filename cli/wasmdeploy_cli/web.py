@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,16 +31,15 @@ def request(
     timeout: float = 10,
 ) -> Answer:
     """One request; `what` names the other side in the ClusterError that any failure to get an answer raises."""
-    tls = tls or Tls()
-    verify = ssl.create_default_context(cafile=tls.verify) if isinstance(tls.verify, str) else tls.verify
+    context = (tls or Tls()).context()
     try:
-        with httpx.Client(verify=verify, cert=tls.cert, timeout=timeout) as client:
+        with httpx.Client(verify=context, timeout=timeout) as client:
             if file is None:
                 answer = client.request(method, url, headers=dict(headers or {}))
             else:
                 with file.open("rb") as content:
                     answer = client.request(method, url, headers=dict(headers or {}), content=content)
-    except httpx.InvalidURL as error:
+    except (httpx.InvalidURL, UnicodeError) as error:  # a host name may be one that cannot be asked for
         raise ClusterError(f"{what}: {url!r} is no URL") from error
     except httpx.TimeoutException as error:
         raise ClusterError(f"{what} at {url} did not answer within {timeout:g} s") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Iterator
 from typing import Literal
 
@@ -20,7 +19,6 @@ class LogClient:
     def __init__(self, settings: Settings, namespace: str) -> None:
         self._address = settings.nomad
         self._parameters = {"namespace": namespace}
-        verify = settings.nomad_tls.verify
         self._client = httpx.Client(
             base_url=f"{settings.nomad}/v1/client/fs/logs/",
             headers={
@@ -28,8 +26,7 @@ class LogClient:
                 "Accept-Encoding": "identity",
                 **({"X-Nomad-Token": settings.nomad_token.reveal()} if settings.nomad_token.reveal() else {}),
             },
-            verify=_context(verify) if isinstance(verify, str) else verify,
-            cert=settings.nomad_tls.cert,
+            verify=settings.nomad_tls.context(),
             timeout=httpx.Timeout(20, read=None),
         )
 
@@ -52,12 +49,8 @@ class LogClient:
                     text = answer.read().decode(errors="replace").strip()
                     raise ClusterError(f"Nomad at {self._address}: logs of {allocation[:8]}: {text}")
                 yield from _lines(answer.iter_raw())
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             raise ClusterError(f"Nomad at {self._address}: logs of {allocation[:8]}: {error}") from error
-
-
-def _context(ca_file: str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=ca_file)
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,26 @@ class Tls:
 
     verify: str | bool = True
     cert: tuple[str, str] | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """The same as TLS takes it; raises ConfigError where a file cannot be read or is no certificate."""
+        try:
+            context = ssl.create_default_context(cafile=self.verify if isinstance(self.verify, str) else None)
+        except OSError as error:  # ssl.SSLError is one, too
+            raise ConfigError(
+                f"the CA certificate {self.verify} cannot be used: {error.strerror or error}"
+            ) from error
+        if self.cert is not None:
+            try:
+                context.load_cert_chain(*self.cert)
+            except OSError as error:
+                raise ConfigError(
+                    f"the client certificate {self.cert[0]} cannot be used: {error.strerror or error}"
+                ) from error
+        if self.verify is False:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +116,10 @@ def _token_file() -> str:
 
 
 def _tls(environment: Mapping[str, str], service: str, skip: str) -> Tls:
-    certificate, key = environment.get(f"{service}_CLIENT_CERT", ""), environment.get(f"{service}_CLIENT_KEY", "")
+    certificate, key = (
+        environment.get(f"{service}_CLIENT_CERT", ""),
+        environment.get(f"{service}_CLIENT_KEY", ""),
+    )
     if bool(certificate) != bool(key):
         raise ConfigError(f"{service}_CLIENT_CERT and {service}_CLIENT_KEY belong together, only one is set")
     verify: str | bool = environment.get(f"{service}_CACERT") or True
