@@ -92,7 +92,7 @@ def _of(path: Path, root: str) -> Iterator[Import]:
 
 
 def layer(package: str, module: str) -> int:
-    """The line of a module's first name below its package, counted from the top; the package itself is below all."""
+    """The line of a module's first name below its package, from the top; the package is below all."""
     part = module.split(".")[1] if "." in module else ""
     layers = LAYERS[package]
     return next((at for at, names in enumerate(layers) if part in names), len(layers) if not part else -1)

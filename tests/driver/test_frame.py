@@ -1,3 +1,4 @@
+import contextlib
 from struct import pack
 
 import pytest
@@ -19,13 +20,20 @@ def frame(status, headers=(), body=b""):
 
 
 def test_request_head():
-    """A request's head is its length, the version, four texts, the headers and the rules; the body follows."""
+    """A head is its length, the version, four texts, the headers and the rules; the body follows."""
     request = Request("GET", "http", b"a.test", b"/p?q", ((b"x", b"1"),), b"body")
     head = (
-        b"\x01" + text(b"GET") + text(b"http") + text(b"a.test") + text(b"/p?q")
-        + pack("<I", 1) + text(b"x") + text(b"1")
-        + pack("<I", 1) + text(b"https://b.test")
-    )  # fmt: skip
+        b"\x01"
+        + text(b"GET")
+        + text(b"http")
+        + text(b"a.test")
+        + text(b"/p?q")
+        + pack("<I", 1)
+        + text(b"x")
+        + text(b"1")
+        + pack("<I", 1)
+        + text(b"https://b.test")
+    )
     assert encode_request(request, encode_rules(["https://b.test"])) == text(head) + b"body"
 
 
@@ -69,12 +77,22 @@ def test_a_long_reason_is_cut():
 @pytest.mark.parametrize(
     "data",
     [
-        b"\0", b"\0\0\0\0", pack("<I", 2), text(b"\xc8"), text(b"\xc8\0"), frame(200)[:-1],
-        text(pack("<HI", 200, 1)), text(pack("<HI", 200, 0) + b"more"), text(pack("<HI", 200, 0))[:-2] + b"\x01\0body",
-        text(pack("<HI", 200, 0xFFFFFFFF)), text(pack("<HII", 200, 1, 0xFFFFFFFF)), pack("<I", 0xFFFFFFFF) + b"x" * 64,
-        text(pack("<H", 0)), text(pack("<HI", 0, 5)),
+        b"\0",
+        b"\0\0\0\0",
+        pack("<I", 2),
+        text(b"\xc8"),
+        text(b"\xc8\0"),
+        frame(200)[:-1],
+        text(pack("<HI", 200, 1)),
+        text(pack("<HI", 200, 0) + b"more"),
+        text(pack("<HI", 200, 0))[:-2] + b"\x01\0body",
+        text(pack("<HI", 200, 0xFFFFFFFF)),
+        text(pack("<HII", 200, 1, 0xFFFFFFFF)),
+        pack("<I", 0xFFFFFFFF) + b"x" * 64,
+        text(pack("<H", 0)),
+        text(pack("<HI", 0, 5)),
     ],
-)  # fmt: skip
+)
 def test_broken_frames(data):
     """A head that is cut short, too long or inconsistent is the guest's failure."""
     with pytest.raises(GuestTrap):
@@ -107,10 +125,8 @@ def test_headers_are_checked(headers):
 @given(st.binary(max_size=200))
 def test_random_output(data):
     """Random output is a response or a GuestTrap, never another exception."""
-    try:
+    with contextlib.suppress(GuestTrap):
         assert decode_response(data).status >= 200
-    except GuestTrap:
-        pass
 
 
 @given(
@@ -123,7 +139,5 @@ def test_damaged_frames(status, headers, data):
     damaged = bytearray(frame(status, headers, b"body"))
     for _ in range(data.draw(st.integers(0, 4))):
         damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
-    try:
+    with contextlib.suppress(GuestTrap):
         decode_response(bytes(damaged))
-    except GuestTrap:
-        pass

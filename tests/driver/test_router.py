@@ -13,11 +13,21 @@ ROUTER = Router(
 @pytest.mark.parametrize(
     ("path", "pattern"),
     [
-        (b"/", "/"), (b"", "/"), (b"//", "/"), (b"/a", "/a"), (b"/a/", "/a"), (b"/a/x", "/a/..."), (b"/a/b", "/a/b/..."),
-        (b"/a/b/", "/a/b/..."), (b"/a/b/x/y", "/a/b/..."), (b"/a/b/c", "/a/b/c"), (b"/a/b/c/", "/a/b/c"),
-        (b"/a/b/c/d", "/a/b/..."), (b"/deep/er", "/deep/er/..."),
+        (b"/", "/"),
+        (b"", "/"),
+        (b"//", "/"),
+        (b"/a", "/a"),
+        (b"/a/", "/a"),
+        (b"/a/x", "/a/..."),
+        (b"/a/b", "/a/b/..."),
+        (b"/a/b/", "/a/b/..."),
+        (b"/a/b/x/y", "/a/b/..."),
+        (b"/a/b/c", "/a/b/c"),
+        (b"/a/b/c/", "/a/b/c"),
+        (b"/a/b/c/d", "/a/b/..."),
+        (b"/deep/er", "/deep/er/..."),
     ],
-)  # fmt: skip
+)
 def test_the_most_specific_route(path, pattern):
     """An exact route wins, then the longest wildcard; a trailing slash does not matter."""
     assert ROUTER.find(path).pattern == pattern

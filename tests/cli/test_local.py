@@ -1,0 +1,55 @@
+import pytest
+
+from wasmdeploy_cli.errors import ConfigError, GuestError
+from wasmdeploy_cli.local import address, pairs, run_once
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("127.0.0.1:3000", ("127.0.0.1", 3000)), ("localhost:0", ("localhost", 0)), ("[::1]:80", ("::1", 80)),
+        ("0.0.0.0:65535", ("0.0.0.0", 65535)),
+    ],
+)  # fmt: skip
+def test_addresses(text, expected):
+    """HOST:PORT is taken apart, IPv6 in brackets too."""
+    assert address(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "3000", ":3000", "a:", "a:b", "a:-1", "a:65536", "a:\xb2", "a:٣", "a:" + "9" * 5000, "a: 80"]
+)
+def test_no_addresses(text):
+    """What is no HOST:PORT is refused."""
+    with pytest.raises(ConfigError, match="expected HOST:PORT"):
+        address(text)
+
+
+def test_pairs():
+    """K=V items are a map; only the first = divides, and the last of a key holds."""
+    assert pairs(["a=1", "b=", "c=x=y", "a=2"], "--env") == {"a": "2", "b": "", "c": "x=y"}
+
+
+@pytest.mark.parametrize("item", ["", "a", "=1"])
+def test_no_pairs(item):
+    """What is no K=V is refused by the option's name."""
+    with pytest.raises(ConfigError, match="--env"):
+        pairs([item], "--env")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "No such file"), (b"#!/bin/sh\n", "not a WebAssembly file")]
+)
+def test_a_program_that_cannot_be_run(tmp_path, content, words):
+    """A file that is missing or no WebAssembly is a GuestError."""
+    module = tmp_path / "tool.wasm"
+    if content is not None:
+        module.write_bytes(content)
+    with pytest.raises(GuestError, match=words):
+        run_once(module, (), {}, ())
+
+
+def test_a_directory_that_is_not_there(tmp_path):
+    """--dir names a directory that exists."""
+    with pytest.raises(ConfigError, match="is no directory"):
+        run_once(tmp_path / "tool.wasm", (), {}, (f"{tmp_path}/none::/data",))

@@ -1,0 +1,103 @@
+import ssl
+from pathlib import Path
+
+import pytest
+
+from wasmdeploy_cli.errors import ConfigError
+from wasmdeploy_cli.nomad.settings import Tls, from_environment, settings
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    """A home directory without a Vault token."""
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    return tmp_path
+
+
+def test_only_nomad():
+    """With NOMAD_ADDR alone, nothing else is known."""
+    found = from_environment({"NOMAD_ADDR": "http://nomad:4646/"})
+    assert (found.nomad, found.consul, found.vault, found.traefik, found.components) == (
+        "http://nomad:4646",
+        "",
+        "",
+        "",
+        None,
+    )
+    assert (found.nomad_token.reveal(), found.nomad_tls, found.local) == ("", Tls(), False)
+
+
+def test_everything():
+    """The variables of HashiCorp's own tools are read, tokens wrapped."""
+    found = settings(
+        {
+            "NOMAD_ADDR": "https://nomad",
+            "NOMAD_TOKEN": "n-secret",
+            "NOMAD_CACERT": "/ca",
+            "NOMAD_CLIENT_CERT": "/c",
+            "NOMAD_CLIENT_KEY": "/k",
+            "CONSUL_HTTP_ADDR": "https://consul/",
+            "CONSUL_HTTP_TOKEN": "c-secret",
+            "VAULT_ADDR": "https://vault/",
+            "VAULT_TOKEN": "v-secret",
+            "VAULT_NAMESPACE": "team",
+            "VAULT_SKIP_VERIFY": "TRUE",
+            "TRAEFIK_ADDR": "http://traefik/",
+            "WASMDEPLOY_COMPONENT_DIR": "/shared",
+        }
+    )
+    assert found.nomad_tls == Tls("/ca", ("/c", "/k"))
+    assert (found.consul, found.vault, found.vault_namespace) == ("https://consul", "https://vault", "team")
+    assert found.vault_tls == Tls(False)
+    assert (found.traefik, found.components) == ("http://traefik", Path("/shared"))
+    tokens = [token.reveal() for token in (found.nomad_token, found.consul_token, found.vault_token)]
+    assert tokens == ["n-secret", "c-secret", "v-secret"]
+    assert "secret" not in repr(found).replace("secrets", "")
+
+
+@pytest.mark.parametrize(
+    ("variables", "address"),
+    [
+        ({"CONSUL_HTTP_ADDR": "127.0.0.1:8500"}, "http://127.0.0.1:8500"),
+        ({"CONSUL_HTTP_ADDR": "c:8501", "CONSUL_HTTP_SSL": "true"}, "https://c:8501"),
+        ({"CONSUL_HTTP_ADDR": "http://c:8500", "CONSUL_HTTP_SSL": "true"}, "http://c:8500"),
+        ({"CONSUL_HTTP_SSL": "true"}, ""),
+    ],
+)
+def test_consuls_address(variables, address):
+    """Consul's address may come without a scheme, as Consul's own tools take it."""
+    assert from_environment({"NOMAD_ADDR": "http://n", **variables}).consul == address
+
+
+def test_the_token_that_vault_login_left(home):
+    """Without VAULT_TOKEN, the token of `vault login` is used."""
+    (home / ".vault-token").write_text("left\n")
+    assert from_environment({"NOMAD_ADDR": "x"}).vault_token.reveal() == "left"
+    assert from_environment({"NOMAD_ADDR": "x", "VAULT_TOKEN": "given"}).vault_token.reveal() == "given"
+
+
+@pytest.mark.parametrize(
+    "given", ["NOMAD_CLIENT_CERT", "NOMAD_CLIENT_KEY", "CONSUL_CLIENT_KEY", "VAULT_CLIENT_CERT"]
+)
+def test_half_a_certificate(given):
+    """A client certificate without its key, or the other way round, is an error."""
+    with pytest.raises(ConfigError, match="belong together"):
+        from_environment({"NOMAD_ADDR": "x", given: "/file"})
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+@pytest.mark.parametrize("client", [True, False])
+def test_certificates_that_cannot_be_used(tmp_path, content, client):
+    """A certificate that is missing or broken is an error that names it."""
+    file = tmp_path / "certificate.pem"
+    if content is not None:
+        file.write_text(content)
+    tls = Tls(cert=(str(file), str(file))) if client else Tls(str(file))
+    with pytest.raises(ConfigError, match=r"certificate\.pem"):
+        tls.context()
+
+
+def test_checks_are_on_unless_said():
+    """Certificates are checked unless the environment says not to."""
+    assert Tls().context().verify_mode is ssl.CERT_REQUIRED
+    assert Tls(False).context().verify_mode is ssl.CERT_NONE
