@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: help demo test check soak bench lint types fast proto adapter lock stack-programs clean
+.PHONY: help demo test check soak bench lint types fast proto adapter adapter-check lock stack-programs clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -67,6 +67,9 @@ proto: $(VENV)/dev  ## generate the plugin's protobuf code anew (needs Go)
 
 adapter: $(VENV)/dev  ## build the HTTP adapter anew (needs Rust)
 	@$(BIN)/python driver/adapter/build.py
+
+adapter-check: $(VENV)/dev  ## build the adapter apart and compare it with what is committed
+	@$(BIN)/python driver/adapter/build.py --check
 
 lock: $(VENV)/dev  ## write the lock files anew
 	@$(BIN)/python scripts/lock.py

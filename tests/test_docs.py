@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-COMMAND = re.compile(r"^\$ (?:\S*/)?(wasmdeploy [a-z][^#|>;&]*)", re.M)
+COMMAND = re.compile(r"^\$ (?:\S*/)?(wasmdeploy [a-z][^#|>;&\n]*)", re.M)
 TARGET = re.compile(r"`make ([a-z-]+)`|^\$ make ([a-z-]+)", re.M)
 
 
