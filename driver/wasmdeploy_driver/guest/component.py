@@ -99,9 +99,10 @@ class HttpComponent:
             raise GuestTrap(f"the guest called exit({exit_.code}) while it answered") from None
         finally:  # also what a failed guest wrote is held in memory
             data = output.take()
-        if not ok and not data:
-            raise GuestTrap("the guest set no response")
-        return decode_response(data, request.method == "HEAD")
+        response = decode_response(data, request.method == "HEAD")
+        if not ok:
+            raise GuestTrap("the guest did not finish its response")
+        return response
 
 
 class CommandComponent:
