@@ -37,7 +37,9 @@ def build(app: App, out: Output) -> list[Built]:
             out.event("building", f"Building {name}: {command}", component=name)
             _run(command, workdir, name)
         built.append(_check(app, name, time.monotonic() - started))
-        out.event("built", f"Built {name}: {built[-1].source} ({built[-1].size / 1e6:.1f} MB)", component=name)
+        out.event(
+            "built", f"Built {name}: {built[-1].source} ({built[-1].size / 1e6:.1f} MB)", component=name
+        )
     if not built:
         out.note("Nothing to build: no component has a build command")
     return built
@@ -53,7 +55,9 @@ def _run(command: str, workdir: Path, name: str) -> None:
         command, shell=True, cwd=workdir, env={**os.environ, "PATH": path}, stdout=sys.stderr, check=False
     )
     if done.returncode:
-        raise GuestError(f"component {name!r}: the build command ended with status {done.returncode}: {command}")
+        raise GuestError(
+            f"component {name!r}: the build command ended with status {done.returncode}: {command}"
+        )
 
 
 def _check(app: App, name: str, seconds: float) -> Built:

@@ -25,11 +25,17 @@ IncomingHandler = handler({module}.handle)
 def componentize(module: str, output: Path, paths: list[Path]) -> None:
     """Build `module` (found in `paths`) into the component `output`; raises ConfigError, GuestError."""
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", module):
-        raise ConfigError(f"{module!r} is no name of a Python module", "give the module without .py, like `app`")
+        raise ConfigError(
+            f"{module!r} is no name of a Python module", "give the module without .py, like `app`"
+        )
     relative = Path(*module.split("."))
-    if not any((path / relative).with_suffix(".py").is_file() or (path / relative).is_dir() for path in paths):
+    if not any(
+        (path / relative).with_suffix(".py").is_file() or (path / relative).is_dir() for path in paths
+    ):
         raise ConfigError(f"there is no Python module {module!r} in {', '.join(map(str, paths))}")
-    tool = shutil.which("componentize-py", path=str(Path(sys.executable).parent)) or shutil.which("componentize-py")
+    tool = shutil.which("componentize-py", path=str(Path(sys.executable).parent)) or shutil.which(
+        "componentize-py"
+    )
     if tool is None:
         raise ConfigError("componentize-py is not installed beside wasmdeploy", "pip install componentize-py")
     with tempfile.TemporaryDirectory(prefix="wasmdeploy-") as directory:
@@ -50,4 +56,6 @@ def _run(tool: str, paths: list[Path], made: Path) -> None:
         command += ["--python-path", str(path.resolve())]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode or not made.is_file():
-        raise GuestError(f"componentize-py failed:\n{done.stdout.strip()}", "the app's imports run while it is built")
+        raise GuestError(
+            f"componentize-py failed:\n{done.stdout.strip()}", "the app's imports run while it is built"
+        )

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.errors import ConfigError, GuestTrap, SecretError
@@ -19,6 +20,9 @@ from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.secrets import GivenSecrets, Secret, SecretSource, VaultSecrets
 from wasmdeploy_driver.task import Dir, Limits, Task
 from wasmdeploy_driver.variables import resolve
+
+if TYPE_CHECKING:
+    from wasmdeploy_driver.executor.serve import Serving
 
 # A running guest gets this long to finish its requests after Ctrl-C; a second Ctrl-C ends at once.
 _DRAIN_SECONDS = 5.0
@@ -37,7 +41,14 @@ class Options:
 def address(text: str) -> tuple[str, int]:
     """HOST:PORT apart; raises ConfigError."""
     host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isascii() or not port.isdigit() or len(port) > 5 or int(port) > 65535:
+    if (
+        not colon
+        or not host
+        or not port.isascii()
+        or not port.isdigit()
+        or len(port) > 5
+        or int(port) > 65535
+    ):
         raise ConfigError(f"--listen {text}: expected HOST:PORT, like 127.0.0.1:3000")
     return host.removeprefix("[").removesuffix("]"), int(port)
 
@@ -61,7 +72,10 @@ def serve(app: App, options: Options, out: Output) -> None:
     plain = {name: value for name, value in options.values.items() if name not in secret_names}
     task = make_task(app, sources, values=plain)
     task = replace(
-        task, component=tuple(replace(each, environment={**each.environment, **options.env}) for each in task.component)
+        task,
+        component=tuple(
+            replace(each, environment={**each.environment, **options.env}) for each in task.component
+        ),
     )
     launch = _launch("up", task, app.directory.resolve(), options.host, options.port)
     asyncio.run(_serve(launch, _secrets(task, given), out))
@@ -76,17 +90,16 @@ async def _serve(launch: Launch, secrets: SecretSource, out: Output) -> None:
     with out.waiting("Preparing the app") if not out.quiet else nullcontext():
         compiled = compile_all(launch, lambda name, text: out.event(name, text) if name != "cached" else None)
         router = load_app(launch, compiled, values)
-    serving = Serving(router, listener, lambda name, text: out.event(name, text))
+    serving = Serving(router, listener, out.event)
     host, port = serving.address
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     _stop_on_signals(serving, out)
-    await serving.run(lambda: out.data({"event": "serving", "url": url} if out.json_mode else f"Serving {url}"))
+    await serving.run(
+        lambda: out.data({"event": "serving", "url": url} if out.json_mode else f"Serving {url}")
+    )
 
 
-def _stop_on_signals(serving: object, out: Output) -> None:
-    from wasmdeploy_driver.executor.serve import Serving
-
-    assert isinstance(serving, Serving)
+def _stop_on_signals(serving: Serving, out: Output) -> None:
     loop = asyncio.get_running_loop()
     stopping: list[asyncio.Task[bool]] = []
 
@@ -114,13 +127,16 @@ def _secrets(task: Task, given: Mapping[str, str]) -> SecretSource:
     if not vault_address or given:
         missing = ", ".join(sorted(needed - given.keys()))
         raise SecretError(
-            f"no value for the secret {missing}", "give it with --variable NAME=@FILE, or set VAULT_ADDR and VAULT_TOKEN"
+            f"no value for the secret {missing}",
+            "give it with --variable NAME=@FILE, or set VAULT_ADDR and VAULT_TOKEN",
         )
     return VaultSecrets(vault_address, Secret(token), ca_cert=os.environ.get("VAULT_CACERT", ""))
 
 
 def run_once(module: Path, args: tuple[str, ...], env: Mapping[str, str], dirs: tuple[str, ...]) -> int:
-    """Run a program with this process's streams and give its exit code; raises GuestError for an unusable file."""
+    """Run a program with this process's streams and give its exit code; raises GuestError for an unusable
+    file.
+    """
     from wasmdeploy_driver.executor.prepare import compile_all, load_command
 
     source = module.resolve()
@@ -155,6 +171,7 @@ def _dir(option: str) -> Dir:
 def _launch(identifier: str, task: Task, root: Path, host: str, port: int) -> Launch:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wasmdeploy" / "compiled"
     return Launch(
-        id=identifier, task=task, root=root, cache=cache, stdout=Path("/dev/stdout"), stderr=Path("/dev/stderr"),
+        id=identifier, task=task, root=root, cache=cache,
+        stdout=Path("/dev/stdout"), stderr=Path("/dev/stderr"),
         allow_paths=("/",), private=(), host=host, port=port,
     )  # fmt: skip

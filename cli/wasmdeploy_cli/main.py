@@ -37,11 +37,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-stack_app = typer.Typer(help="A local Nomad, Consul, Vault and Traefik to try things on.", no_args_is_help=True)
+stack_app = typer.Typer(
+    help="A local Nomad, Consul, Vault and Traefik to try things on.", no_args_is_help=True
+)
 driver_app = typer.Typer(help="The Nomad task driver: install it on a node.", no_args_is_help=True)
 
 _GUEST_ARGUMENTS = {"ignore_unknown_options": True, "allow_interspersed_args": False}
-
 
 
 def _ending(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -55,7 +56,7 @@ def _ending(command: Callable[..., Any]) -> Callable[..., Any]:
     return ended
 
 
-for _name, _command in (
+_commands: tuple[tuple[str, Callable[..., Any]], ...] = (
     ("new", new.command),
     ("build", build.command),
     ("up", up.command),
@@ -65,12 +66,17 @@ for _name, _command in (
     ("logs", logs.command),
     ("destroy", destroy.command),
     ("componentize", componentize.command),
-):
+)
+_stack: tuple[tuple[str, Callable[..., Any]], ...] = (
+    ("up", stack.up), ("down", stack.down), ("status", stack.status),
+)  # fmt: skip
+_driver: tuple[tuple[str, Callable[..., Any]], ...] = (("install", driver.install), ("config", driver.config))
+for _name, _command in _commands:
     app.command(_name)(_ending(_command))
 app.command("run", context_settings=_GUEST_ARGUMENTS)(_ending(run.command))
-for _name, _command in (("up", stack.up), ("down", stack.down), ("status", stack.status)):
+for _name, _command in _stack:
     stack_app.command(_name)(_ending(_command))
-for _name, _command in (("install", driver.install), ("config", driver.config)):
+for _name, _command in _driver:
     driver_app.command(_name)(_ending(_command))
 app.add_typer(stack_app, name="stack")
 app.add_typer(driver_app, name="driver")

@@ -30,7 +30,7 @@ def request(
     file: Path | None = None,
     timeout: float = 10,
 ) -> Answer:
-    """One request; `what` names the other side in the ClusterError that any failure to get an answer raises."""
+    """One request; `what` names the other side in the ClusterError where no answer comes."""
     context = (tls or Tls()).context()
     try:
         with httpx.Client(verify=context, timeout=timeout) as client:

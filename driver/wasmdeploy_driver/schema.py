@@ -6,7 +6,8 @@ A field's type decides its shape in HCL:
     tuple[str, ...]              an attribute of type list(string)
     Mapping[str, str]            `k = {…}` or `k {…}`; Nomad sends both as a list of maps
     Block                        one block
-    tuple[Block, ...]            repeated blocks; a block whose class has a `label` field becomes a map by label
+    tuple[Block, ...]            repeated blocks; a block whose class has a `label` field becomes a map by
+    label
 
 What Nomad leaves out arrives as None (or an empty list or map) and takes the field's default.
 """
@@ -31,7 +32,9 @@ _HCL_NAMES = {str: "string", int: "number", float: "number", bool: "bool"}
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One key of a dataclass: its name, shape, Python type (or block class), whether it must be given, its default."""
+    """One key of a dataclass: its name, shape, Python type (or block class), whether it must be given, its
+    default.
+    """
 
     name: str
     kind: Kind
@@ -63,7 +66,9 @@ def entries(cls: type) -> tuple[Entry, ...]:
     """The keys of `cls` in declaration order, its label left out."""
     hints = get_type_hints(cls)
     return tuple(
-        _entry(field, hints[field.name]) for field in dataclasses.fields(cls) if not field.metadata.get("label")
+        _entry(field, hints[field.name])
+        for field in dataclasses.fields(cls)
+        if not field.metadata.get("label")
     )
 
 
@@ -74,29 +79,33 @@ def _entry(field: dataclasses.Field[Any], hint: Any) -> Entry:
     kind: Kind = "attr"
     if get_origin(hint) is tuple:
         hint = get_args(hint)[0]
+        kind = "strings"
         if dataclasses.is_dataclass(hint):
             kind = "labelled" if label_of(hint) else "blocks"  # type: ignore[arg-type]  # a class here
-        else:
-            kind = "strings"
     elif get_origin(hint) is Mapping:
         kind = "map"
     elif dataclasses.is_dataclass(hint):
         kind = "block"
-    return Entry(field.name, kind, hint, required, None if required else _default(field), field.metadata.get("doc", ""))
+    return Entry(
+        field.name, kind, hint, required, None if required else _default(field), field.metadata.get("doc", "")
+    )
 
 
 def decode(cls: type[T], data: Any, where: str) -> T:
-    """Build a `cls` from maps and lists; `where` names the source. Raises ConfigError for a wrong key or type."""
+    """Build a `cls` from maps and lists; `where` names the source. Raises ConfigError for a wrong key or
+    type.
+    """
     if not isinstance(data, Mapping):
         raise ConfigError(f"{where}: expected a block, got {_shown(data)}")
-    known = {entry.name for entry in entries(cls)} | {label_of(cls)}
+    keys = entries(cls)  # type: ignore[arg-type]  # a class can be hashed
+    known = {entry.name for entry in keys} | {label_of(cls)}
     for key in data:
         if key not in known:
             raise ConfigError(f"{where}: unknown key {key!r}")
     values: dict[str, Any] = {}
     if (label := label_of(cls)) is not None:
         values[label] = data.get(label)
-    for entry in entries(cls):
+    for entry in keys:
         value = data.get(entry.name)
         if value is not None:
             values[entry.name] = _decode_value(entry, value, f"{where}.{entry.name}" if where else entry.name)
@@ -117,18 +126,24 @@ def _decode_value(entry: Entry, value: Any, where: str) -> Any:
             for item in maps:
                 if not isinstance(item, Mapping):
                     raise ConfigError(f"{where}: expected a map, got {_shown(item)}")
-                merged.update({_scalar(str, k, where): _scalar(str, v, f"{where}.{k}") for k, v in item.items()})
+                merged.update(
+                    {_scalar(str, k, where): _scalar(str, v, f"{where}.{k}") for k, v in item.items()}
+                )
             return merged
         case "block":
             return decode(entry.type, value, where)
         case "blocks":
-            return tuple(decode(entry.type, item, f"{where}[{i}]") for i, item in enumerate(_list(value, where)))
+            return tuple(
+                decode(entry.type, item, f"{where}[{i}]") for i, item in enumerate(_list(value, where))
+            )
         case "labelled":
             if not isinstance(value, Mapping):
                 raise ConfigError(f"{where}: expected labelled blocks, got {_shown(value)}")
             label = str(label_of(entry.type))
             return tuple(
-                decode(entry.type, {**_mapping(body, where), label: _scalar(str, name, where)}, f"{where}.{name}")
+                decode(
+                    entry.type, {**_mapping(body, where), label: _scalar(str, name, where)}, f"{where}.{name}"
+                )
                 for name, body in value.items()
             )
 

@@ -44,7 +44,9 @@ class SecretSource(Protocol):
     """Where secret variables come from."""
 
     def read(self, path: str, field: str) -> Secret | None:
-        """The field at `path` (mount first), None where there is none; raises SecretError when it cannot tell."""
+        """The field at `path` (mount first), None where there is none; raises SecretError when it cannot
+        tell.
+        """
         ...
 
 

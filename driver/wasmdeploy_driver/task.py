@@ -1,7 +1,8 @@
 """`Task`: what a job says about its guests; the contract between jobspec, plugin, executor and `up`.
 
-Declared once, here. The driver's HCL spec, the jobspec's `config` block and the executor's input are all derived
-from these classes by `schema`. A field's metadata: `label` marks a block's label, `doc` is its reference line.
+Declared once, here. The driver's HCL spec, the jobspec's `config` block and the executor's input are all
+derived from these classes by `schema`. A field's metadata: `label` marks a block's label, `doc` is its
+reference line.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ class Limits:
     """What one guest instance may use."""
 
     memory_mb: int = field(default=256, metadata=_doc("linear memory in MiB"))
-    timeout: str = field(default="30s", metadata=_doc("wall time of one request, `0` for none; commands have none"))
+    timeout: str = field(
+        default="30s", metadata=_doc("wall time of one request, `0` for none; commands have none")
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,15 @@ class Component:
     digest: str = field(default="", metadata=_doc("`sha256:…` that the file must have"))
     route: tuple[str, ...] = field(default=(), metadata=_doc("routes; `/api/...` also takes what lies below"))
     args: tuple[str, ...] = field(default=(), metadata=_doc("arguments (WAGI modules)"))
-    environment: Mapping[str, str] = field(default_factory=dict, metadata=_doc("environment; `{{ variable }}` is replaced"))
-    variables: Mapping[str, str] = field(default_factory=dict, metadata=_doc("the component's variables; `{{ variable }}` is replaced"))
-    allowed_outbound_hosts: tuple[str, ...] = field(default=(), metadata=_doc("`scheme://host:port` it may call"))
+    environment: Mapping[str, str] = field(
+        default_factory=dict, metadata=_doc("environment; `{{ variable }}` is replaced")
+    )
+    variables: Mapping[str, str] = field(
+        default_factory=dict, metadata=_doc("the component's variables; `{{ variable }}` is replaced")
+    )
+    allowed_outbound_hosts: tuple[str, ...] = field(
+        default=(), metadata=_doc("`scheme://host:port` it may call")
+    )
     dir: tuple[Dir, ...] = field(default=(), metadata=_doc("directories it may open"))
 
 
@@ -69,11 +78,15 @@ class Task:
     """Either one command (`module`), or an app of HTTP components (`component` and `http`)."""
 
     app: str = field(default="", metadata=_doc("application name; Vault path and logs use it"))
-    namespace: str = field(default="default", metadata=_doc("Nomad namespace, the first part of the Vault path"))
+    namespace: str = field(
+        default="default", metadata=_doc("Nomad namespace, the first part of the Vault path")
+    )
     module: str = field(default="", metadata=_doc("the wasm file of a command"))
     digest: str = field(default="", metadata=_doc("`sha256:…` that `module` must have"))
     args: tuple[str, ...] = field(default=(), metadata=_doc("the command's arguments"))
-    env: Mapping[str, str] = field(default_factory=dict, metadata=_doc("the command's environment; `{{ variable }}` is replaced"))
+    env: Mapping[str, str] = field(
+        default_factory=dict, metadata=_doc("the command's environment; `{{ variable }}` is replaced")
+    )
     dir: tuple[Dir, ...] = field(default=(), metadata=_doc("directories the command may open"))
     http: Http | None = field(default=None, metadata=_doc("where an app listens"))
     component: tuple[Component, ...] = field(default=(), metadata=_doc("the guests of an app"))

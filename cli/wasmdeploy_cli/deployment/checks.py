@@ -1,4 +1,4 @@
-"""What must hold before anything is sent: the guests, Nomad with the driver, Consul, Vault with the secrets."""
+"""What must hold before anything is sent: guests, Nomad with the driver, Consul, Vault with the secrets."""
 
 from __future__ import annotations
 
@@ -24,8 +24,15 @@ def check_nomad(nomad: Nomad, app: App) -> None:
     """Nomad answers, and a node that could take the app has the driver and Consul; raises ClusterError."""
     regions = nomad.regions()
     if app.deploy.region not in regions:
-        raise ClusterError(f"Nomad has no region {app.deploy.region!r}, only {', '.join(sorted(regions))}", "see deploy.region")
-    ready = [node for node in nomad.nodes() if node["Status"] == "ready" and node["SchedulingEligibility"] == "eligible"]
+        raise ClusterError(
+            f"Nomad has no region {app.deploy.region!r}, only {', '.join(sorted(regions))}",
+            "see deploy.region",
+        )
+    ready = [
+        node
+        for node in nomad.nodes()
+        if node["Status"] == "ready" and node["SchedulingEligibility"] == "eligible"
+    ]
     if not ready:
         raise ClusterError("Nomad has no node that is ready and eligible", "see: nomad node status")
     able = [node for node in ready if (node.get("Drivers") or {}).get(_DRIVER, {}).get("Healthy")]
@@ -33,9 +40,12 @@ def check_nomad(nomad: Nomad, app: App) -> None:
         detected = [node for node in ready if (node.get("Drivers") or {}).get(_DRIVER, {}).get("Detected")]
         if detected:
             reason = detected[0]["Drivers"][_DRIVER].get("HealthDescription", "")
-            raise ClusterError(f"the driver {_DRIVER!r} is unhealthy on every node: {reason}", "see the Nomad client's log")
+            raise ClusterError(
+                f"the driver {_DRIVER!r} is unhealthy on every node: {reason}", "see the Nomad client's log"
+            )
         raise ClusterError(
-            f"no Nomad node has the driver {_DRIVER!r}", "install it on the nodes: wasmdeploy driver install --plugin-dir DIR"
+            f"no Nomad node has the driver {_DRIVER!r}",
+            "install it on the nodes: wasmdeploy driver install --plugin-dir DIR",
         )
     if not any("consul.version" in (nomad.node(node["ID"]).get("Attributes") or {}) for node in able):
         raise ClusterError(
@@ -54,7 +64,9 @@ def check_consul(settings: Settings) -> None:
         tls=settings.consul_tls, headers={"X-Consul-Token": token} if token else None,
     )  # fmt: skip
     if answer.status != 200 or answer.body.strip() in (b'""', b""):
-        raise ClusterError(f"Consul at {settings.consul} has no leader", "see: consul operator raft list-peers")
+        raise ClusterError(
+            f"Consul at {settings.consul} has no leader", "see: consul operator raft list-peers"
+        )
 
 
 def check_secrets(settings: Settings, app: App, out: Output) -> None:
@@ -67,7 +79,12 @@ def check_secrets(settings: Settings, app: App, out: Output) -> None:
     task = make_task(app, dict.fromkeys(app.component, ""), values=_any_values(app))
     verify = settings.vault_tls.verify
     ca_cert = verify if isinstance(verify, str) else ""
-    resolve(task, VaultSecrets(settings.vault, settings.vault_token, namespace=settings.vault_namespace, ca_cert=ca_cert))
+    resolve(
+        task,
+        VaultSecrets(
+            settings.vault, settings.vault_token, namespace=settings.vault_namespace, ca_cert=ca_cert
+        ),
+    )
 
 
 def _any_values(app: App) -> dict[str, str]:

@@ -78,7 +78,7 @@ def _watch(rollout: Rollout, evaluation: str, out: Output) -> None:
 
 
 def _wait_for_route(app: App, settings: Settings, out: Output, deadline: float) -> None:
-    """Ask Traefik for the app by its host name until it knows the route, where Traefik's address is known here."""
+    """Ask Traefik, where its address is known here, for the app's host name until it has the route."""
     if not (settings.traefik and app.deploy.host):
         return
     while True:
@@ -88,11 +88,13 @@ def _wait_for_route(app: App, settings: Settings, out: Output, deadline: float) 
         except ClusterError:
             status = 0
         if status and status not in (404, 502, 503):
-            out.event("routed", f"Traefik routes {app.deploy.host} (at {settings.traefik})", host=app.deploy.host)
+            out.event(
+                "routed", f"Traefik routes {app.deploy.host} (at {settings.traefik})", host=app.deploy.host
+            )
             return
         if time.monotonic() > deadline:
             raise DeployError(
                 f"Traefik at {settings.traefik} has no route for {app.deploy.host} (HTTP {status or 'none'})",
-                "see that Traefik reads the Consul catalogue, and the service's tags: consul catalog services -tags",
+                "see that Traefik reads the Consul catalogue, and the tags: consul catalog services -tags",
             )
         time.sleep(0.25)

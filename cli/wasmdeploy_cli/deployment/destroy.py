@@ -21,7 +21,8 @@ def destroy(nomad: Nomad, target: Target, settings: Settings, timeout: float, ou
     """Stop and purge the job, wait for its end, and remove what it left; raises ClusterError."""
     job = require_job(nomad, target)
     allocations = [each["ID"] for each in nomad.allocations(target.name)]
-    # Nomad forgets a purged job's allocations at once, long before they have ended: stopped first, purged last.
+    # Nomad forgets a purged job's allocations at once, long before they have ended: stopped first, purged
+    # last.
     nomad.deregister(target.name, purge=False)
     out.event("deregistered", f"Stopping {target.name}: requests under way are finished first")
     with out.waiting("Waiting for its instances to end"):
@@ -39,7 +40,9 @@ def _wait_for_end(nomad: Nomad, allocations: list[str], deadline: float) -> None
     waiting = allocations
     while waiting := [each for each in waiting if nomad.alive(each)]:
         if time.monotonic() > deadline:
-            raise DeployError(f"instances still run: {', '.join(each[:8] for each in waiting)}", "see: nomad alloc status")
+            raise DeployError(
+                f"instances still run: {', '.join(each[:8] for each in waiting)}", "see: nomad alloc status"
+            )
         time.sleep(_PAUSE)
 
 
@@ -57,5 +60,7 @@ def _wait_for_service(job: dict[str, Any], settings: Settings, deadline: float) 
             if answer.status != 200 or not json.loads(answer.body):
                 break
             if time.monotonic() > deadline:
-                raise ClusterError(f"the service {name} is still in Consul", f"see: consul catalog nodes -service={name}")
+                raise ClusterError(
+                    f"the service {name} is still in Consul", f"see: consul catalog nodes -service={name}"
+                )
             time.sleep(_PAUSE)

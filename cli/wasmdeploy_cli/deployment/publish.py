@@ -21,11 +21,13 @@ def component_dir(app: App, base: Path) -> Path:
 
 
 def publish(app: App, guests: Mapping[str, Checked], base: Path | None, out: Output) -> str:
-    """Make every component available and give its directory ("" where nodes download them); raises ClusterError."""
+    """Make every component available and give its directory ("" where nodes download them); raises
+    ClusterError.
+    """
     if base is None and not app.deploy.artifacts:
         raise ConfigError(
             "it is not said how the nodes get the components",
-            "set deploy.artifacts to an URL in the manifest, or --component-dir to a directory that the nodes share",
+            "set deploy.artifacts in the manifest to a URL, or --component-dir to a directory of all nodes",
         )
     for name, guest in guests.items():
         hexadecimal = guest.digest.removeprefix("sha256:")
@@ -35,7 +37,8 @@ def publish(app: App, guests: Mapping[str, Checked], base: Path | None, out: Out
             done = _upload(app.source(name), f"{app.deploy.artifacts.rstrip('/')}/{hexadecimal}.wasm")
         out.event(
             "published",
-            f"Component {name}: {guest.size / 1e6:.1f} MB, sha256 {hexadecimal[:12]} ({'sent' if done else 'already there'})",
+            f"Component {name}: {guest.size / 1e6:.1f} MB, sha256 {hexadecimal[:12]} "
+            f"({'sent' if done else 'already there'})",
             component=name, digest=guest.digest, size=guest.size, sent=done,
         )  # fmt: skip
     return str(component_dir(app, base)) if base is not None else ""
@@ -66,7 +69,8 @@ def _upload(source: Path, url: str) -> bool:
     status = request("the component server", "PUT", url, file=source, timeout=600).status
     if status not in (200, 201, 204):
         raise ClusterError(
-            f"the component server refuses PUT {url} (HTTP {status})", f"put {source} there by other means, then deploy again"
+            f"the component server refuses PUT {url} (HTTP {status})",
+            f"put {source} there by other means, then deploy again",
         )
     return True
 

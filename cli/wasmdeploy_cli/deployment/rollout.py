@@ -33,13 +33,17 @@ class Rollout:
                 break
             self._pause("the scheduler to decide")
         if failed := evaluation.get("FailedTGAllocs"):
-            raise DeployError(f"Nomad finds no place for {self.job}: {_no_place(failed)}", "see: nomad node status")
+            raise DeployError(
+                f"Nomad finds no place for {self.job}: {_no_place(failed)}", "see: nomad node status"
+            )
         if evaluation["Status"] != "complete":
             raise DeployError(f"the scheduler failed: {evaluation.get('StatusDescription', '')}")
         return str(evaluation.get("DeploymentID") or "")
 
     def healthy(self, deployment_id: str) -> None:
-        """Wait until the deployment is successful; raises DeployError with the reason and what the tasks said."""
+        """Wait until the deployment is successful; raises DeployError with the reason and what the tasks
+        said.
+        """
         while True:
             deployment = self.nomad.deployment(deployment_id)
             self._tell_events(deployment)
@@ -66,7 +70,13 @@ class Rollout:
     def _tell_progress(self, deployment: Json) -> None:
         for group in (deployment.get("TaskGroups") or {}).values():
             healthy, wanted = group["HealthyAllocs"], group["DesiredTotal"]
-            self._tell(("health", str(healthy)), "health", f"{healthy} of {wanted} healthy", healthy=healthy, wanted=wanted)
+            self._tell(
+                ("health", str(healthy)),
+                "health",
+                f"{healthy} of {wanted} healthy",
+                healthy=healthy,
+                wanted=wanted,
+            )
             if group.get("Promoted"):
                 self._tell(("promoted",), "promoted", "Promoted: the old version leaves")
 
@@ -82,14 +92,23 @@ class Rollout:
                     )  # fmt: skip
 
     def _allocations(self, deployment: Json) -> list[Json]:
-        return [each for each in self.nomad.allocations(self.job) if each["JobVersion"] == deployment["JobVersion"]]
+        return [
+            each
+            for each in self.nomad.allocations(self.job)
+            if each["JobVersion"] == deployment["JobVersion"]
+        ]
 
     def _reason(self, deployment: Json) -> str:
         """What a task of the new version said last before it failed, else the deployment's own words."""
         for allocation in self._allocations(deployment):
             for task in (allocation.get("TaskStates") or {}).values():
                 for event in reversed(task.get("Events") or []):
-                    if event["Type"] in ("Driver Failure", "Setup Failure", "Failed Artifact Download", "Terminated"):
+                    if event["Type"] in (
+                        "Driver Failure",
+                        "Setup Failure",
+                        "Failed Artifact Download",
+                        "Terminated",
+                    ):
                         return str(event.get("DisplayMessage") or event.get("Message"))
         return str(deployment.get("StatusDescription") or deployment["Status"])
 

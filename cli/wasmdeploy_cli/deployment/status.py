@@ -48,7 +48,8 @@ def read_status(nomad: Nomad, target: Target) -> Status:
     allocations = [
         _allocation(nomad.allocation(each["ID"]))
         for each in nomad.allocations(target.name)
-        if each["ClientStatus"] in ("running", "pending") or (each["ClientStatus"] == "failed" and each["DesiredStatus"] == "run")
+        if each["ClientStatus"] in ("running", "pending")
+        or (each["ClientStatus"] == "failed" and each["DesiredStatus"] == "run")
     ]
     links = (job.get("UI") or {}).get("Links") or [{}]
     meta = job.get("Meta") or {}
@@ -69,16 +70,15 @@ def require_job(nomad: Nomad, target: Target) -> dict[str, Any]:
     job = nomad.job(target.name)
     if job is None:
         raise ClusterError(
-            f"there is no job {target.name!r} in the namespace {target.namespace!r}", "deploy it first: wasmdeploy deploy"
+            f"there is no job {target.name!r} in the namespace {target.namespace!r}",
+            "deploy it first: wasmdeploy deploy",
         )
     return job
 
 
 def _allocation(data: dict[str, Any]) -> Allocation:
-    events = [
-        event for task in (data.get("TaskStates") or {}).values() for event in task.get("Events") or []
-    ]
-    last = max(events, key=lambda event: event["Time"], default={})
+    events = [event for task in (data.get("TaskStates") or {}).values() for event in task.get("Events") or []]
+    last: dict[str, Any] = max(events, key=lambda event: event["Time"], default={})
     ports = ((data.get("AllocatedResources") or {}).get("Shared") or {}).get("Ports") or []
     return Allocation(
         id=data["ID"],

@@ -118,7 +118,9 @@ class Nomad:
         if self._local:
             hint = "look at: wasmdeploy stack status"
         if isinstance(cause, requests.exceptions.SSLError):
-            return ClusterError(f"Nomad at {self._address}: its certificate is not trusted", "set NOMAD_CACERT")
+            return ClusterError(
+                f"Nomad at {self._address}: its certificate is not trusted", "set NOMAD_CACERT"
+            )
         if isinstance(cause, (requests.Timeout, exceptions.TimeoutNomadException)):
             return ClusterError(f"Nomad at {self._address} did not answer within {_TIMEOUT} s", hint)
         if isinstance(cause, ValueError) and not isinstance(cause, requests.RequestException):

@@ -62,7 +62,7 @@ class Settings:
 
 
 def settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The cluster that the environment names, else the running local stack, else Nomad on its standard port."""
+    """The cluster that the environment names, else the local stack, else Nomad on its standard port."""
     if environment.get("NOMAD_ADDR"):
         return from_environment(environment)
     from wasmdeploy_cli.stack.state import current

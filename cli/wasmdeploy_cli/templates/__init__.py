@@ -17,7 +17,9 @@ def names() -> list[str]:
 
 
 def create(template: str, name: str, directory: Path) -> list[str]:
-    """Create an app called `name` in a new directory and give its files; raises ConfigError, leaving nothing behind."""
+    """Create an app called `name` in a new directory and give its files; raises ConfigError, leaving nothing
+    behind.
+    """
     if template not in names():
         raise ConfigError(f"there is no template {template!r}", f"the templates are: {', '.join(names())}")
     if wrong := grammar.app_name(name):

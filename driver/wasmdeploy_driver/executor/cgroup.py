@@ -1,7 +1,7 @@
 """Joining the task's cgroup and setting its limits, on cgroup v1 and v2.
 
-Nomad makes the groups; a driver that runs its own processes fills in the limits. On v1 Nomad's path names only the
-cpuset group that tasks share; the task's own groups are <controller>/nomad/<alloc>.<task>.
+Nomad makes the groups; a driver that runs its own processes fills in the limits. On v1 Nomad's path names
+only the cpuset group that tasks share; the task's own groups are <controller>/nomad/<alloc>.<task>.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ _V1_CONTROLLERS = ("freezer", "cpu", "memory")
 
 
 def join(cgroup: Cgroup, task_id: str) -> None:
-    """Move this process into the groups of the task <alloc>/<task>/<hash>, limits first; raises ExecutorError."""
+    """Move this process into the groups of the task <alloc>/<task>/<hash>, limits first.
+
+    Raises ExecutorError.
+    """
     path = Path(cgroup.path)
     try:
         if (path / "cgroup.controllers").exists():

@@ -1,4 +1,4 @@
-"""Checks a guest's file without running it: what `build` and `deploy` ask before anything leaves the machine."""
+"""Checks a guest's file without running it: what `build` and `deploy` ask before anything is sent."""
 
 from __future__ import annotations
 

@@ -7,19 +7,20 @@ The state directory (mode 0700, one per task, out of the guest's reach) holds
     exit.json       written last: {"exit_code", "signal", "oom_killed", "error"}
     executor.log    the executor's own stderr (never the guest's)
 
-A connection carries one call: the client sends one line, the executor answers with lines; the last one has the key
-`ok` or `error`, and then the connection closes.
+A connection carries one call: the client sends one line, the executor answers with lines; the last one has
+the key `ok` or `error`, and then the connection closes.
 
     {"call": "start", "vault_token": "…"}   events while it compiles and reads secrets, then
-                                            {"ok": {"pid": 1, "host": "127.0.0.1", "port": 4000}} once it serves
+                                            {"ok": {"pid", "host", "port"}} once it serves
     {"call": "stop", "timeout": 5.0}        drain, then exit; answers {"ok": {}} before it exits
     {"call": "signal", "name": "SIGHUP"}    {"ok": {}}
-    {"call": "inspect"}                     {"ok": {"pid", "state", "listen", "components": [...], "requests", ...}}
-    {"call": "events"}                      {"event": "…", "detail": "…"} for as long as the task runs, then {"ok": {}}
+    {"call": "inspect"}                     {"ok": {"pid", "state", "listen", "components", "requests", ...}}
+    {"call": "events"}                      {"event": "…", "detail": "…"} for as long as the task runs, then
+                                            {"ok": {}}
 
-An event is {"event": NAME, "detail": TEXT}. An error is {"error": {"kind", "message", "hint"}}; `kind` names a class
-of `wasmdeploy_driver.errors`. The socket is reached through the directory's descriptor, so a long path does not
-matter.
+An event is {"event": NAME, "detail": TEXT}. An error is {"error": {"kind", "message", "hint"}}; `kind` names
+a class of `wasmdeploy_driver.errors`. The socket is reached through the directory's descriptor, so a long
+path does not matter.
 """
 
 from __future__ import annotations

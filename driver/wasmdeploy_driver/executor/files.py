@@ -1,7 +1,8 @@
 """Opening a task's files without leaving its directories.
 
-Every step of a path is opened relative to the one before and must be no symbolic link, so that neither `..` nor a
-link that a guest or a neighbour planted leads out, not even when it is planted in the middle of the walk.
+Every step of a path is opened relative to the one before and must be no symbolic link, so that neither `..`
+nor a link that a guest or a neighbour planted leads out, not even when it is planted in the middle of the
+walk.
 """
 
 from __future__ import annotations
@@ -57,11 +58,15 @@ def _replace(old: int, new: int) -> int:
 
 
 def read_guest(launch: Launch, source: str) -> bytes:
-    """A guest's bytes: below the task's root, or an absolute path in `allow_paths`; raises ConfigError, GuestError."""
+    """A guest's bytes: below the task's root, or an absolute path in `allow_paths`; raises ConfigError,
+    GuestError.
+    """
     base, rest = _place(launch.root, launch.allow_paths, source)
     try:
         # Not blocking: a FIFO in place of the file must not hang the start.
-        descriptor = open_beneath(base, rest, os.O_RDONLY | os.O_NONBLOCK, launch.private if base == launch.root else ())
+        descriptor = open_beneath(
+            base, rest, os.O_RDONLY | os.O_NONBLOCK, launch.private if base == launch.root else ()
+        )
     except OSError as error:
         raise GuestError(f"{source}: {error.strerror}") from error
     try:

@@ -21,6 +21,7 @@ from wasmdeploy_driver.variables import Values
 
 if TYPE_CHECKING:
     from wasmdeploy_driver.guest.cache import Form
+    from wasmdeploy_driver.guest.engine import Engine
     from wasmdeploy_driver.guest.sandbox import Bounds, Preopen
 
 Notify = Callable[[str, str], None]
@@ -54,13 +55,15 @@ class Compiled:
 def compile_all(launch: Launch, notify: Notify) -> dict[str, Compiled]:
     """Read, check and compile every guest of the task, by component name ("" for a command).
 
-    Runs before the executor joins its cgroup: a compile may need more memory than the app. Raises ConfigError,
-    GuestError, ExecutorError.
+    Runs before the executor joins its cgroup: a compile may need more memory than the app. Raises
+    ConfigError, GuestError, ExecutorError.
     """
     task = launch.task
     if task.module:
         return {"": _compile(launch, "", task.module, task.digest, notify)}
-    return {each.name: _compile(launch, each.name, each.source, each.digest, notify) for each in task.component}
+    return {
+        each.name: _compile(launch, each.name, each.source, each.digest, notify) for each in task.component
+    }
 
 
 def _compile(launch: Launch, name: str, source: str, digest: str, notify: Notify) -> Compiled:
@@ -95,12 +98,12 @@ def load_app(launch: Launch, compiled: Mapping[str, Compiled], values: Values) -
     return Router(routes)
 
 
-def _load_http(launch: Launch, component: Component, compiled: Compiled, values: Values, engine: object) -> HttpGuest:
+def _load_http(
+    launch: Launch, component: Component, compiled: Compiled, values: Values, engine: Engine
+) -> HttpGuest:
     from wasmdeploy_driver.guest.component import HttpComponent, LoadedComponent
-    from wasmdeploy_driver.guest.engine import Engine
     from wasmdeploy_driver.guest.module import CgiModule, LoadedModule
 
-    assert isinstance(engine, Engine)
     where = f"component.{component.name}"
     environment = values.fill_all(component.environment, f"{where}.environment")
     preopens = open_dirs(launch, component.dir)
@@ -109,7 +112,9 @@ def _load_http(launch: Launch, component: Component, compiled: Compiled, values:
         variables = values.fill_all(component.variables, f"{where}.variables")
         loaded = LoadedComponent(engine, compiled.path, variables, compiled.name)
         return HttpComponent(loaded, environment, preopens, component.allowed_outbound_hosts, bounds)
-    return CgiModule(LoadedModule(engine, compiled.path, compiled.name), environment, component.args, preopens, bounds)
+    return CgiModule(
+        LoadedModule(engine, compiled.path, compiled.name), environment, component.args, preopens, bounds
+    )
 
 
 def load_command(launch: Launch, compiled: Compiled, values: Values) -> Command:
@@ -129,7 +134,9 @@ def load_command(launch: Launch, compiled: Compiled, values: Values) -> Command:
         variables = {name: secret.reveal() for name, secret in values.by_name.items()}
         loaded = LoadedComponent(engine, compiled.path, variables, compiled.name)
         return CommandComponent(loaded, environment, args, preopens, bounds)
-    return CommandModule(LoadedModule(engine, compiled.path, compiled.name, once=True), environment, args, preopens, bounds)
+    return CommandModule(
+        LoadedModule(engine, compiled.path, compiled.name, once=True), environment, args, preopens, bounds
+    )
 
 
 def bounds_of(limits: Limits) -> Bounds:

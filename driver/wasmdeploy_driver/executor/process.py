@@ -1,7 +1,7 @@
 """The executor's process on a node: one task from its start call to its exit status.
 
-It belongs to nobody's life but its own: the plugin that started it may die and come back, and finds it again by its
-control socket.
+It belongs to nobody's life but its own: the plugin that started it may die and come back, and finds it again
+by its control socket.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ from wasmdeploy_driver.http.router import Router
 # `listen` is for the callers of `Serving`: the CLI enters the driver by this package only.
 __all__ = ["Serving", "listen"]
 
-# Guests run in lane threads: the C stack of each must hold a whole wasm stack. Set before the first lane starts.
+# Guests run in lane threads: the C stack of each must hold a whole wasm stack. Set before the first lane
+# starts.
 _THREAD_STACK = 16 << 20
 
 

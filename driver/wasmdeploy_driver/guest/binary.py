@@ -1,7 +1,7 @@
 """What a WebAssembly file is, read from its bytes without compiling it.
 
-A file is a preamble (magic, version, layer) and sections (id, LEB128 size, body). Only the names that a core module
-or a component imports and exports at its top level matter here; everything nested is skipped by size.
+A file is a preamble (magic, version, layer) and sections (id, LEB128 size, body). Only the names that a core
+module or a component imports and exports at its top level matter here; everything nested is skipped by size.
 Source: the WebAssembly core and component-model binary formats.
 """
 
@@ -32,7 +32,7 @@ class Binary:
 
     @property
     def kind(self) -> Kind:
-        """How it runs: `http` (incoming-handler), `command` (wasi:cli/run) or `module` (preview 1 `_start`)."""
+        """How it runs: `http` (incoming-handler), `command` (wasi:cli/run), `module` (preview 1 `_start`)."""
         if not self.component:
             return "module"
         return "http" if any(_HANDLER.match(name) for name in self.exports) else "command"

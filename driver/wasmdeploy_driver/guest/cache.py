@@ -1,8 +1,8 @@
 """The compile cache: compiled guests by content digest and engine, one compile at a time for each.
 
-An entry is only trusted when this user owns it and nobody else can write it, since wasmtime runs what it maps.
-A compile happens in a process of its own: it may use threads and a gigabyte, which the app's process and its cgroup
-must never pay for, and a crash in it takes nothing else along.
+An entry is only trusted when this user owns it and nobody else can write it, since wasmtime runs what it
+maps. A compile happens in a process of its own: it may use threads and a gigabyte, which the app's process
+and its cgroup must never pay for, and a crash in it takes nothing else along.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Cache:
         if status.st_uid != os.geteuid() or status.st_mode & 0o022:
             raise ExecutorError(
                 f"compile cache {self.directory} can be written by other users",
-                f"use another directory, or: chown {os.geteuid()} {self.directory}; chmod 700 {self.directory}",
+                f"use another directory, or make it yours alone: chmod 700 {self.directory}",
             )
 
     @contextmanager
@@ -97,7 +97,7 @@ def _trusted(entry: Path) -> bool:
 
 def _compile(guest: bytes, form: Form, entry: Path, name: str) -> float:
     command = [sys.executable, "-I", "-m", "wasmdeploy_driver.guest.compile", form, str(entry)]
-    done = subprocess.run(command, input=guest, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+    done = subprocess.run(command, input=guest, capture_output=True, check=False)
     try:
         answer = json.loads(done.stdout.splitlines()[-1])
     except (ValueError, IndexError):

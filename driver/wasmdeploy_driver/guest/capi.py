@@ -30,7 +30,8 @@ def check_version() -> None:
 def set_stdin(wasi: wasmtime.WasiConfig, data: bytes) -> None:
     """Give a guest these bytes as its stdin (the public door takes files only)."""
     vector = ffi.wasm_byte_vec_t()
-    ffi.wasm_byte_vec_new(ctypes.byref(vector), len(data), ctypes.cast(data, ctypes.POINTER(ctypes.c_uint8)))
+    content = ctypes.cast(data, ctypes.POINTER(ctypes.c_uint8))  # type: ignore[arg-type]  # bytes can be cast
+    ffi.wasm_byte_vec_new(ctypes.byref(vector), len(data), content)
     ffi.wasi_config_set_stdin_bytes(wasi.ptr(), ctypes.byref(vector))
 
 
@@ -46,7 +47,9 @@ def call_run(store: wasmtime.Store, instance: Instance, run: ExportIndex) -> boo
     ):
         raise wasmtime.WasmtimeError("the export `run` is no function")
     result = ffi.wasmtime_component_val_t()
-    error = ffi.wasmtime_component_func_call(ctypes.byref(function), context, None, 0, ctypes.byref(result), 1)
+    error = ffi.wasmtime_component_func_call(
+        ctypes.byref(function), context, None, 0, ctypes.byref(result), 1
+    )
     if error:
         raise wasmtime.WasmtimeError._from_ptr(error)
     return bool(result.of.result.is_ok)

@@ -1,4 +1,4 @@
-"""Compiles one guest: the process that the cache starts (`python -m wasmdeploy_driver.guest.compile FORM ENTRY`).
+"""Compiles one guest in a process of its own: `python -m wasmdeploy_driver.guest.compile FORM ENTRY`.
 
 Reads the guest on stdin, writes ENTRY atomically and one line of JSON on stdout: {"seconds": 1.5}, or
 {"kind", "error", "hint"} and exit status 1.
@@ -58,7 +58,11 @@ def main() -> int:
     except WasmdeployError as error:
         answer: dict[str, object] = {"kind": error.kind, "error": error.message, "hint": error.hint}
     except OSError as error:
-        answer = {"kind": "ExecutorError", "error": f"compile cache: {error.strerror}", "hint": "free space, or move the cache"}
+        answer = {
+            "kind": "ExecutorError",
+            "error": f"compile cache: {error.strerror}",
+            "hint": "free space, or move the cache",
+        }
     else:
         answer = {"seconds": time.monotonic() - started}
     sys.stdout.write(json.dumps(answer) + "\n")

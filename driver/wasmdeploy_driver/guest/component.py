@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import wasmtime
@@ -117,7 +117,7 @@ class CommandComponent:
         bounds: Bounds,
     ) -> None:
         self._loaded = loaded
-        self._new_wasi = lambda: new_wasi(environment, args, preopens)
+        self._new_wasi: Callable[[], wasmtime.WasiConfig] = lambda: new_wasi(environment, args, preopens)
         self._bounds = bounds
 
     def run(self) -> int:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-import wasmtime  # noqa: TID251  # at home here
+import wasmtime  # at home here
 
 from wasmdeploy_driver.errors import GuestError
 

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import wasmtime
+from wasmtime.component import Component
 
 from wasmdeploy_driver.guest import adapter
 
@@ -90,9 +91,9 @@ def ticks(seconds: float) -> int:
     return int(seconds / TICK_SECONDS) + 1 if seconds else 1 << 40
 
 
-def component_from(engine: Engine, compiled: Path) -> wasmtime.component.Component:
+def component_from(engine: Engine, compiled: Path) -> Component:
     """Map a compiled component; the cache has made sure that only we could have written it."""
-    return wasmtime.component.Component.deserialize_file(engine.raw, str(compiled))
+    return Component.deserialize_file(engine.raw, str(compiled))
 
 
 def module_from(engine: Engine, compiled: Path) -> wasmtime.Module:

@@ -1,4 +1,6 @@
-"""Host functions that a component may import beside WASI: its variables, and stand-ins for what is not offered."""
+"""Host functions that a component may import beside WASI: its variables, and stand-ins for what is not
+offered.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,15 @@ from wasmtime.component import _types as types
 
 from wasmdeploy_driver.guest.engine import Engine
 
-_NATIVE = ("wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:http/", "wasi:io/", "wasi:random/", "wasi:sockets/")
+_NATIVE = (
+    "wasi:cli/",
+    "wasi:clocks/",
+    "wasi:filesystem/",
+    "wasi:http/",
+    "wasi:io/",
+    "wasi:random/",
+    "wasi:sockets/",
+)
 _STORES = ("wasi:config/store@", "wasi:config/runtime@")
 
 
@@ -34,7 +44,9 @@ def link(engine: Engine, component: Component, variables: Mapping[str, str]) -> 
     return linker
 
 
-def _define(instance: LinkerInstance, full: str, item: str, kind: Any, function: Callable[..., Any] | None) -> None:
+def _define(
+    instance: LinkerInstance, full: str, item: str, kind: Any, function: Callable[..., Any] | None
+) -> None:
     if isinstance(kind, types.FuncType):
         instance.add_func(item, function or _missing(full))
     elif isinstance(kind, ResourceType):

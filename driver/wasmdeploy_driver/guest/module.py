@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import wasmtime
@@ -27,7 +27,7 @@ _LOAD_SECONDS = 10.0
 
 
 class LoadedModule:
-    """A compiled preview 1 module; every `run` is a fresh instance. `once`: it is the process's only guest."""
+    """A compiled preview 1 module, a fresh instance for every `run`. `once`: it is the only guest."""
 
     def __init__(self, engine: Engine, compiled: Path, name: str, *, once: bool = False) -> None:
         self._engine = engine
@@ -48,7 +48,8 @@ class LoadedModule:
     def _exit_as_asked(self) -> None:
         """Let the guest end with any exit code: wasmtime's own proc_exit traps for 126 and above.
 
-        Only where one guest runs in the process: the library hands a host function's exception on through a global.
+        Only where one guest runs in the process: the library hands a host function's exception on through a
+        global.
         """
 
         def proc_exit(code: int) -> None:
@@ -90,7 +91,7 @@ class CommandModule:
         bounds: Bounds,
     ) -> None:
         self._loaded = loaded
-        self._new_wasi = lambda: new_wasi(environment, args, preopens)
+        self._new_wasi: Callable[[], wasmtime.WasiConfig] = lambda: new_wasi(environment, args, preopens)
         self._bounds = bounds
 
     def run(self) -> int:

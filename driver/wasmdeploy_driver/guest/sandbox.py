@@ -86,12 +86,16 @@ class OutputFile:
         self.path = f"/proc/self/fd/{self._descriptor}"
 
     def bound(self) -> None:
-        """Keep the file from growing once it is too large: the guest's next write fails. Called as the guest runs."""
+        """Keep the file from growing once it is too large: the guest's next write fails. Called as the guest
+        runs.
+        """
         if os.fstat(self._descriptor).st_size > MAX_OUTPUT:
             fcntl.fcntl(self._descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_GROW)
 
     def take(self) -> bytes:
-        """All that the guest wrote; a large file's memory is given back. Raises GuestTrap where it is too much."""
+        """All that the guest wrote; a large file's memory is given back. Raises GuestTrap where it is too
+        much.
+        """
         size = os.fstat(self._descriptor).st_size
         if size > MAX_OUTPUT:
             os.close(self._descriptor)

@@ -1,1 +1,1 @@
-"""HTTP as the engine sees it: messages, the frame a component reads, CGI, routes, and the front that listens."""
+"""HTTP as the engine sees it: messages, a component's frame, CGI, routes, and the front that listens."""

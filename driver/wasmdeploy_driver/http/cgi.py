@@ -1,4 +1,6 @@
-"""CGI: a request as environment variables, a response as the output of a program (RFC 3875, and WAGI's extras)."""
+"""CGI: a request as environment variables, a response as the output of a program (RFC 3875, and WAGI's
+extras).
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,8 @@ from wasmdeploy_driver.http.message import Request, Response
 from wasmdeploy_driver.http.response import MAX_HEAD, checked_response
 
 _OWN_VARIABLE = frozenset((b"content-type", b"content-length"))
-# `Proxy: x` would become HTTP_PROXY, which many HTTP clients obey (httpoxy). A name with `_` is refused too: it would
-# become the same variable as the one with `-`, which a proxy in front may have checked.
+# `Proxy: x` would become HTTP_PROXY, which many HTTP clients obey (httpoxy). A name with `_` is refused too:
+# it would become the same variable as the one with `-`, which a proxy in front may have checked.
 _REFUSED = frozenset((b"proxy",))
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
 
@@ -58,8 +60,8 @@ def _host_and_port(request: Request) -> tuple[str, str]:
 def parse_response(output: bytes, head_only: bool = False) -> Response:
     """The response a CGI program printed; raises GuestTrap where it printed none, or a broken one.
 
-    `Status: 404 Not Found` sets the status, `Location:` without one means 302; a head needs Content-Type, Location
-    or Status. `head_only` is for a HEAD request, whose declared length has no body to match.
+    `Status: 404 Not Found` sets the status, `Location:` without one means 302; a head needs Content-Type,
+    Location or Status. `head_only` is for a HEAD request, whose declared length has no body to match.
     """
     blank = _BLANK_LINE.search(output, 0, MAX_HEAD)
     if blank is None:

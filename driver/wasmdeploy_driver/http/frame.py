@@ -1,12 +1,13 @@
 """The frames between host and component: requests go in on stdin, responses come out on stdout.
 
-A component composed with the adapter is a command. Its stdin starts with a request head, then carries the request
-body until its end; its stdout starts with a response head, then carries the response body until its end. A head is a
-u32 length and as many bytes. Integers are little-endian; `str` is a u32 length and as many bytes.
+A component composed with the adapter is a command. Its stdin starts with a request head, then carries the
+request body until its end; its stdout starts with a response head, then carries the response body until its
+end. A head is a u32 length and as many bytes. Integers are little-endian; `str` is a u32 length and as many
+bytes.
 
     request head    u8 version (1), str method, str scheme, str authority, str target,
-                    u32 n, n × (str name, str value), u32 m, m × str allow-list rule
-    response head   u16 status, u32 n, n × (str name, str value)
+                    u32 n, n times (str name, str value), u32 m, m times str allow-list rule
+    response head   u16 status, u32 n, n times (str name, str value)
                     status 0: the guest failed, str reason follows instead
 
 The guest's environment stays the app's own: nothing of the request is passed through it.

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 from wasmdeploy_driver.errors import ListenError
 
-# Longer than the 90 s for which Traefik keeps idle connections: it must be the one that closes them, since a request
-# sent into a connection that we just closed is lost, and a POST is not sent again.
+# Longer than the 90 s for which Traefik keeps idle connections: it must be the one that closes them, since a
+# request sent into a connection that we just closed is lost, and a POST is not sent again.
 _IDLE_MILLISECONDS = 180_000
 _BACKLOG = 1024
 
@@ -69,12 +69,13 @@ class GranianFront:
 
         descriptor = os.dup(listener.fileno())  # granian closes what it is given
 
-        class Inherited(Server):  # type: ignore[misc]  # granian's class is untyped
+        class Inherited(Server):
             """A server on a socket that is bound already; granian has no public door for it."""
 
             def _init_shared_socket(self) -> None:
-                self._shd = SocketHolder(descriptor, False, _BACKLOG)
-                self._sfd = descriptor
+                # granian declares these as None, and this class without its arguments.
+                self._shd = SocketHolder(descriptor, False, _BACKLOG)  # type: ignore[call-arg,assignment]
+                self._sfd = descriptor  # type: ignore[assignment]
                 self._ssp = None
 
         self._server = Inherited(

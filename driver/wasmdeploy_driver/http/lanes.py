@@ -1,8 +1,9 @@
 """Lanes: the threads that run guests, one in the rule, more while guests wait.
 
-Two guests that compute in two threads of one process halve each other (they share one address space, whose page
-table locks they fight over), so quick guests run one after the other in a single slot. A guest that has run longer
-than `patience` seconds is slow or blocked in a call: it gives the slot to the next request and goes on beside it.
+Two guests that compute in two threads of one process halve each other (they share one address space, whose
+page table locks they fight over), so quick guests run one after the other in a single slot. A guest that has
+run longer than `patience` seconds is slow or blocked in a call: it gives the slot to the next request and
+goes on beside it.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class Lanes:
     async def run(self, function: Callable[[], T]) -> T:
         """Run `function` in a thread once the slot is free.
 
-        A caller that is cancelled while it runs leaves it running: no thread can be stopped from outside, so the
-        slot stays taken until the function has ended (or has become slow).
+        A caller that is cancelled while it runs leaves it running: no thread can be stopped from outside, so
+        the slot stays taken until the function has ended (or has become slow).
         """
         loop = asyncio.get_running_loop()
         if self._slot_taken or self._running >= self._most:

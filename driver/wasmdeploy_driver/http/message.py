@@ -42,4 +42,8 @@ class Response:
 def text_response(status: int, text: str) -> Response:
     """A short plain-text answer of the server's own."""
     body = text.encode() + b"\n"
-    return Response(status, ((b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))), body)
+    return Response(
+        status,
+        ((b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))),
+        body,
+    )

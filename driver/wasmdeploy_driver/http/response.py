@@ -1,9 +1,9 @@
 """What a guest answered, checked before it may reach the front.
 
-A guest is not trusted with the connection. A line break in a value would split the response, two lengths would let
-one reader end where another goes on, and `connection` or `transfer-encoding` would speak to the client in the
-front's name. Broken answers are the guest's failure; fields of the connection are left out without a word, as RFC
-3875 lets a server do.
+A guest is not trusted with the connection. A line break in a value would split the response, two lengths
+would let one reader end where another goes on, and `connection` or `transfer-encoding` would speak to the
+client in the front's name. Broken answers are the guest's failure; fields of the connection are left out
+without a word, as RFC 3875 lets a server do.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a Python app on wasmdeploy is written with: requests, responses, variables and outgoing calls.
 
-It is built into the component, so an app needs nothing installed. Outside a component (in an app's own unit tests)
-`Request` and `Response` work as they are; `variable` and `fetch` need a component around them.
+It is built into the component, so an app needs nothing installed. Outside a component (in an app's own unit
+tests) `Request` and `Response` work as they are; `variable` and `fetch` need a component around them.
 """
 
 from wasmdeploy_http.messages import Headers, Request, Response

@@ -47,7 +47,9 @@ def fetch(
         if answer is None or isinstance(answer, Err) or isinstance(answer.value, Err):
             raise FetchError(url, _code(answer.value.value if answer is not None else None))
         with incoming:
-            received = Headers((name, value.decode("latin-1")) for name, value in incoming.headers().entries())
+            received = Headers(
+                (name, value.decode("latin-1")) for name, value in incoming.headers().entries()
+            )
             return Response(read_all(incoming.consume()), incoming.status(), received)
     except Err as error:
         raise FetchError(url, _code(error.value)) from None
@@ -57,9 +59,13 @@ def _request(types: Any, url: str, method: str, headers: Headers) -> Any:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise FetchError(url, "HTTP-request-URI-invalid")
-    request = types.OutgoingRequest(types.Fields.from_list([(name, value.encode()) for name, value in headers]))
+    request = types.OutgoingRequest(
+        types.Fields.from_list([(name, value.encode()) for name, value in headers])
+    )
     request.set_method(
-        getattr(types, f"Method_{method.capitalize()}")() if method.lower() in _METHODS else types.Method_Other(method)
+        getattr(types, f"Method_{method.capitalize()}")()
+        if method.lower() in _METHODS
+        else types.Method_Other(method)
     )
     request.set_scheme(types.Scheme_Https() if parts.scheme == "https" else types.Scheme_Http())
     request.set_authority(parts.netloc)
