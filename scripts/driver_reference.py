@@ -61,7 +61,11 @@ task "hello" {
 
 def page() -> str:
     """The whole page."""
-    parts = [_INTRO, *_tables(Task, "Task configuration", "config"), *_tables(PluginConfig, "Plugin configuration", "plugin")]
+    parts = [
+        _INTRO,
+        *_tables(Task, "Task configuration", "config"),
+        *_tables(PluginConfig, "Plugin configuration", "plugin"),
+    ]
     return "\n".join(parts)
 
 
@@ -96,14 +100,24 @@ def _table(rows: tuple[Entry, ...]) -> str:
 
 
 def _type(row: Entry) -> str:
-    kinds = {"block": "block", "blocks": "blocks", "labelled": "blocks by name", "map": "map of strings", "strings": "list of strings"}
+    kinds = {
+        "block": "block",
+        "blocks": "blocks",
+        "labelled": "blocks by name",
+        "map": "map of strings",
+        "strings": "list of strings",
+    }
     return kinds.get(row.kind) or row.hcl_type
 
 
 def _default(row: Entry) -> str:
     if row.required:
         return "**required**"
-    return "" if row.default in (None, "", (), {}) or row.kind == "block" else f"`{str(row.default).lower() if isinstance(row.default, bool) else row.default}`"
+    return (
+        ""
+        if row.default in (None, "", (), {}) or row.kind == "block"
+        else f"`{str(row.default).lower() if isinstance(row.default, bool) else row.default}`"
+    )
 
 
 def main() -> int:

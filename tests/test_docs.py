@@ -46,7 +46,10 @@ def test_every_option_exists() -> None:
         names = [word for word in words[:2] if re.fullmatch(r"[a-z]+", word)]
         command = names if names[0] in ("stack", "driver") else names[:1]
         done = subprocess.run(
-            [Path(sys.executable).with_name("wasmdeploy"), *command, "--help"], capture_output=True, text=True, check=False
+            [Path(sys.executable).with_name("wasmdeploy"), *command, "--help"],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, line
         for option in (word for word in words if word.startswith("--")):

@@ -20,7 +20,12 @@ class Tool:
 
 
 TOOLS = (
-    Tool("go", ("go", "version"), (1, 25), "https://go.dev/dl; it builds Nomad, Consul, Vault, Traefik and test guests"),
+    Tool(
+        "go",
+        ("go", "version"),
+        (1, 25),
+        "https://go.dev/dl; it builds Nomad, Consul, Vault, Traefik and test guests",
+    ),
     Tool("cargo", ("cargo", "--version"), (1, 85), "https://rustup.rs; it builds test guests"),
 )
 RUST_TARGETS = ("wasm32-wasip1", "wasm32-wasip2", "wasm32-unknown-unknown")
@@ -31,7 +36,9 @@ def missing() -> list[str]:
     problems = []
     for tool in TOOLS:
         if shutil.which(tool.name) is None:
-            problems.append(f"{tool.name} is not on PATH: get {'.'.join(map(str, tool.oldest))} or newer from {tool.advice}")
+            problems.append(
+                f"{tool.name} is not on PATH: get {'.'.join(map(str, tool.oldest))} or newer from {tool.advice}"
+            )
             continue
         said = subprocess.run(tool.version, capture_output=True, text=True, check=False).stdout
         found = re.search(r"(\d+)\.(\d+)", said)
@@ -43,7 +50,9 @@ def missing() -> list[str]:
 
 
 def _missing_targets() -> list[str]:
-    root = subprocess.run(["rustc", "--print", "sysroot"], capture_output=True, text=True, check=False).stdout.strip()
+    root = subprocess.run(
+        ["rustc", "--print", "sysroot"], capture_output=True, text=True, check=False
+    ).stdout.strip()
     done = subprocess.run(["ls", f"{root}/lib/rustlib"], capture_output=True, text=True, check=False)
     absent = [target for target in RUST_TARGETS if target not in done.stdout.split()]
     return [f"Rust lacks {' '.join(absent)}: run `rustup target add {' '.join(absent)}`"] if absent else []

@@ -16,4 +16,10 @@ def rust_guest(name: str) -> Path:
     command = ["cargo", "build", "--quiet", "--locked", "--release", "--target", "wasm32-wasip2"]
     subprocess.run(command, cwd=GUESTS / name, check=True)
     target = Path(os.environ.get("CARGO_TARGET_DIR", GUESTS / name / "target"))
-    return target / "wasm32-wasip2" / "release" / f"{name}.wasm"
+    release = target / "wasm32-wasip2" / "release"
+    # cargo names a program as it is, a library with underscores
+    return next(
+        path
+        for path in (release / f"{name}.wasm", release / f"{name.replace('-', '_')}.wasm")
+        if path.is_file()
+    )

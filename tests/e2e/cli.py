@@ -25,7 +25,12 @@ class Cli:
     stack_dir: Path
 
     def __call__(
-        self, *arguments: str | Path, cwd: Path | None = None, code: int | None = 0, timeout: float = 300, **env: str
+        self,
+        *arguments: str | Path,
+        cwd: Path | None = None,
+        code: int | None = 0,
+        timeout: float = 300,
+        **env: str,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command and give its output; fails unless it ends with `code` (None: any)."""
         done = subprocess.run(

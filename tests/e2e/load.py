@@ -62,7 +62,9 @@ class Load:
             self.sent -= 1
             return False
         method, body, host = ("POST", _BODY, self.host) if number % 4 == 0 else ("GET", b"", self.host)
-        writer.write(f"{method} / HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        writer.write(
+            f"{method} / HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+        )
         try:
             status, text, keep = await asyncio.wait_for(_answer(reader), _PATIENCE)
         except (OSError, EOFError, TimeoutError, ValueError) as error:

@@ -101,11 +101,21 @@ def test_a_missing_secret_is_named_with_its_place(world: World, bad: Path) -> No
 
 def test_unreachable_programs_are_named_with_their_address(world: World, bad: Path) -> None:
     """Nomad, Consul and Vault are each told apart."""
-    nomad = {"NOMAD_ADDR": world.stack.nomad_addr, "WASMDEPLOY_COMPONENT_DIR": str(world.stack.components_dir)}
+    nomad = {
+        "NOMAD_ADDR": world.stack.nomad_addr,
+        "WASMDEPLOY_COMPONENT_DIR": str(world.stack.components_dir),
+    }
     refused(world, bad, f"Nomad at {NOWHERE} cannot be reached", NOMAD_ADDR=NOWHERE)
     refused(world, bad, f"Consul at {NOWHERE}", "cannot be reached", **nomad, CONSUL_HTTP_ADDR=NOWHERE)
     refused(world, bad, f"Vault at {NOWHERE} cannot be reached", **nomad, VAULT_ADDR=NOWHERE, VAULT_TOKEN="x")
-    refused(world, bad, "refuses to read secret/default/bad", **nomad, VAULT_ADDR=world.stack.vault_addr, VAULT_TOKEN="x")
+    refused(
+        world,
+        bad,
+        "refuses to read secret/default/bad",
+        **nomad,
+        VAULT_ADDR=world.stack.vault_addr,
+        VAULT_TOKEN="x",
+    )
 
 
 @contextmanager
@@ -120,9 +130,12 @@ def dev_nomad(directory: Path, *options: str) -> Iterator[str]:
     )
     environment = {key: value for key, value in os.environ.items() if key != "AWS_CA_BUNDLE"}
     command = [build.ensure() / "nomad", "agent", "-dev", *options, "-config", config]
-    with (directory / "nomad.log").open("wb") as log, subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-    ) as process:
+    with (
+        (directory / "nomad.log").open("wb") as log,
+        subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        ) as process,
+    ):
         try:
             address = f"http://127.0.0.1:{http}"
             eventually("the agent answers", lambda: _answers(f"{address}/v1/status/leader"))
@@ -144,10 +157,14 @@ def test_a_nomad_without_the_driver_is_refused(
     """The error names the driver and the command that installs it."""
     with dev_nomad(tmp_path_factory.mktemp("nomad")) as address:
         eventually("its node is ready", lambda: "ready" in httpx.get(f"{address}/v1/nodes").text)
-        refused(world, bad, "no Nomad node has the driver 'wasm'", "wasmdeploy driver install", NOMAD_ADDR=address)
+        refused(
+            world, bad, "no Nomad node has the driver 'wasm'", "wasmdeploy driver install", NOMAD_ADDR=address
+        )
 
 
-def test_a_wrong_nomad_token_is_refused(world: World, bad: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_wrong_nomad_token_is_refused(
+    world: World, bad: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """A token that Nomad does not know is told apart from a Nomad that is away."""
     with dev_nomad(tmp_path_factory.mktemp("nomad"), "-acl-enabled") as address:
         token = "00000000-0000-0000-0000-000000000000"

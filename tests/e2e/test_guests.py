@@ -57,7 +57,10 @@ def toml_string(text: str) -> str:
 @pytest.fixture
 def cgi(world: World, tmp_path: Path) -> Path:
     """An app of one CGI module with hostile strings in its environment, and a secret."""
-    environment = {f"H{i}": text for i, text in enumerate(HOSTILE)} | {"TOKEN": "{{ token }}", "PLAIN": "{{ plain }}"}
+    environment = {f"H{i}": text for i, text in enumerate(HOSTILE)} | {
+        "TOKEN": "{{ token }}",
+        "PLAIN": "{{ plain }}",
+    }
     pairs = ", ".join(f"{key} = {toml_string(value)}" for key, value in environment.items())
     (tmp_path / "wasmdeploy.toml").write_text(APP.replace("environment = {}", f"environment = {{ {pairs} }}"))
     (tmp_path / "guests.wasm").write_bytes(go_guest("go-cgi").read_bytes())
@@ -121,8 +124,12 @@ def assert_hcl_is_json(world: World, app: Path) -> None:
     """Nomad reads from the rendered HCL what `deploy` sends."""
     directory = str(world.stack.components_dir)
     hcl = world.cli("render", app, "--component-dir", directory).stdout
-    sent = json.loads(world.cli("render", app, "--format", "json", "--component-dir", directory).stdout)["Job"]
-    parsed = httpx.post(f"{world.stack.nomad_addr}/v1/jobs/parse", json={"JobHCL": hcl, "Canonicalize": False})
+    sent = json.loads(world.cli("render", app, "--format", "json", "--component-dir", directory).stdout)[
+        "Job"
+    ]
+    parsed = httpx.post(
+        f"{world.stack.nomad_addr}/v1/jobs/parse", json={"JobHCL": hcl, "Canonicalize": False}
+    )
     parsed.raise_for_status()
     assert normal(parsed.json()) == normal(sent)
 
@@ -145,6 +152,7 @@ def run_command(world: World, job: dict[str, Any]) -> tuple[str, dict[str, Any],
     """Run a batch job to its end; gives its client status, last Terminated (or failure) event and stdout."""
     httpx.post(f"{world.stack.nomad_addr}/v1/jobs", json={"Job": job}).raise_for_status()
     try:
+
         def ended() -> dict[str, Any] | None:
             stubs = world.nomad(f"job/{job['ID']}/allocations")
             return next((each for each in stubs if each["ClientStatus"] in ("complete", "failed")), None)
@@ -158,7 +166,9 @@ def run_command(world: World, job: dict[str, Any]) -> tuple[str, dict[str, Any],
         )
         return stub["ClientStatus"], last, logs.text if logs.status_code == 200 else ""
     finally:
-        httpx.delete(f"{world.stack.nomad_addr}/v1/job/{job['ID']}", params={"purge": "true"}).raise_for_status()
+        httpx.delete(
+            f"{world.stack.nomad_addr}/v1/job/{job['ID']}", params={"purge": "true"}
+        ).raise_for_status()
         (world.stack.components_dir / "tool.wasm").unlink()
 
 
@@ -172,11 +182,17 @@ def test_a_command_ends_with_its_exit_code(world: World, code: int) -> None:
 def test_a_command_gets_arguments_environment_and_directories(world: World) -> None:
     """Arguments, env blocks and a preopened directory reach the guest, and its output reaches Nomad's logs."""
     template = [{"EmbeddedTmpl": "from a template", "DestPath": "local/in/note.txt"}]
-    config = {"args": ["read", "/data/note.txt"], "dir": [{"host": "local/in", "guest": "/data", "readonly": True}]}
+    config = {
+        "args": ["read", "/data/note.txt"],
+        "dir": [{"host": "local/in", "guest": "/data", "readonly": True}],
+    }
     assert run_command(world, command_job(world, "reads", config, Templates=template))[2] == "from a template"
     config = {"args": ["env", "WORD"], "env": [{"WORD": "given"}]}
     assert run_command(world, command_job(world, "env", config))[2] == "given\n"
-    config = {"args": ["write", "/data/new"], "dir": [{"host": "local/in", "guest": "/data", "readonly": True}]}
+    config = {
+        "args": ["write", "/data/new"],
+        "dir": [{"host": "local/in", "guest": "/data", "readonly": True}],
+    }
     status, last, _ = run_command(world, command_job(world, "writes", config, Templates=template))
     assert (status, last["ExitCode"]) == ("failed", 1)
 

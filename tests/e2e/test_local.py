@@ -59,7 +59,9 @@ def app(tmp_path: Path) -> Path:
 def up(app: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`wasmdeploy up` on a free port, and its URL."""
     command = [PROGRAM, "up", app, "--listen", "127.0.0.1:0", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    )
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -100,14 +102,21 @@ def test_up_asks_for_a_secret_that_it_has_no_value_for(cli: Cli, app: Path) -> N
 def run(*arguments: str | Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """`wasmdeploy run` with some standard input."""
     return subprocess.run(
-        [PROGRAM, "run", *arguments], input=stdin, capture_output=True, text=True, env=environment(), check=False
+        [PROGRAM, "run", *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        check=False,
     )
 
 
 def test_run_passes_arguments_streams_and_exit_codes(tmp_path: Path) -> None:
     """Everything after the module is the guest's; its streams and its exit code are the program's own."""
     tool = go_guest("go-tool")
-    assert run(tool, "args", "--help", "--", "-x", "", "a b").stdout == '["args" "--help" "--" "-x" "" "a b"]\n'
+    assert (
+        run(tool, "args", "--help", "--", "-x", "", "a b").stdout == '["args" "--help" "--" "-x" "" "a b"]\n'
+    )
     assert run(tool, "cat", stdin="in\nput").stdout == "in\nput"
     both = run(tool, "both")
     assert (both.stdout, both.stderr) == ("to stdout\n", "to stderr\n")
@@ -132,7 +141,9 @@ def test_run_takes_components(tmp_path: Path) -> None:
 def test_run_ends_with_134_and_a_backtrace_after_a_trap(tmp_path: Path) -> None:
     """A trap of a core module is the status of an abort."""
     module = tmp_path / "trap.wasm"
-    text = '(module (memory (export "memory") 1) (func $inner unreachable) (func (export "_start") call $inner))'
+    text = (
+        '(module (memory (export "memory") 1) (func $inner unreachable) (func (export "_start") call $inner))'
+    )
     module.write_bytes(bytes(wasmtime.wat2wasm(text)))
     done = run(module)
     assert done.returncode == 134

@@ -16,7 +16,7 @@ from tests.e2e.world import World, eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.guests, pytest.mark.timeout(600)]
 
-HANDLER = '''
+HANDLER = """
 import hashlib
 from wasmdeploy_http import Request, Response, variable
 
@@ -27,7 +27,7 @@ def handle(request: Request) -> Response:
     if request.method == "POST":
         return Response(f"{VERSION} {len(request.body)}")
     return Response(f"{VERSION} {hashlib.sha256(variable('token').encode()).hexdigest()}")
-'''
+"""
 
 
 def write_app(directory: Path, version: str, host: str) -> None:

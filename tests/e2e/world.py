@@ -28,7 +28,9 @@ class World:
     def put_secret(self, path: str, **fields: str) -> None:
         """Write a secret's fields below `secret/`."""
         token = {"X-Vault-Token": self.stack.vault_token.reveal()}
-        httpx.post(f"{self.stack.vault_addr}/v1/secret/data/{path}", headers=token, json={"data": fields}).raise_for_status()
+        httpx.post(
+            f"{self.stack.vault_addr}/v1/secret/data/{path}", headers=token, json={"data": fields}
+        ).raise_for_status()
 
     def get(self, host: str, path: str = "/", **options: Any) -> httpx.Response:
         """Ask Traefik for `path` of `host`."""
@@ -72,7 +74,9 @@ class World:
                 command = process.cmdline()
             except psutil.Error:
                 continue
-            if any(word in part for part in command) and any(str(self.stack.data_dir) in part for part in command):
+            if any(word in part for part in command) and any(
+                str(self.stack.data_dir) in part for part in command
+            ):
                 found.append(process)
         return found
 

@@ -1,0 +1,165 @@
+"""wasi:http guests behind the real front, each case over a socket."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from tests.driver.executor_process import Executor, app
+from tests.driver.rust_guests import rust_guest
+
+from wasmdeploy_driver.task import Limits
+
+pytestmark = pytest.mark.guests
+
+
+class Upstream(BaseHTTPRequestHandler):
+    """Answers a POST with what it was sent."""
+
+    def do_POST(self) -> None:
+        self.send_response(201)
+        self.send_header("x-kind", "upstream")
+        self.send_header("content-length", "5")
+        self.end_headers()
+        self.wfile.write(b"hello")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[int]:
+    """The port of a server that the guest may call."""
+    with HTTPServer(("127.0.0.1", 0), Upstream) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def guest(tmp_path_factory: pytest.TempPathFactory, upstream: int) -> Iterator[Executor]:
+    """The Rust guest, served."""
+    source = rust_guest("rust-http")
+    task = app(
+        source,
+        timeout="1s",
+        environment={"WORD": "given"},
+        allowed_outbound_hosts=(f"http://127.0.0.1:{upstream}",),
+    )
+    with Executor(tmp_path_factory.mktemp("http"), task, source) as executor:
+        yield executor.start()
+
+
+def test_a_component_answers(guest: Executor) -> None:
+    """Status, header and body are the guest's."""
+    status, headers, body = guest.request("/hello")
+    assert (status, headers["content-type"], body) == (200, "text/plain", b"Hello from Rust\n")
+
+
+def test_every_request_gets_a_fresh_instance(guest: Executor) -> None:
+    """State of one request is not there in the next."""
+    assert {guest.request("/calls")[2] for _ in range(3)} == {guest.request("/calls")[2]}
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096, 65537, 3_000_000])
+def test_a_body_comes_back_as_it_went(guest: Executor, size: int) -> None:
+    """Bodies of any size pass byte for byte."""
+    body = bytes(range(256)) * (size // 256 + 1)
+    status, _, echoed = guest.request("/echo", "POST", body[:size])
+    assert (status, echoed) == (200, body[:size])
+
+
+def test_headers_and_target_arrive_raw(guest: Executor) -> None:
+    """Repeated headers, bytes that are no UTF-8 and an encoded path reach the guest as they were sent."""
+    with socket.create_connection(guest.address) as connection:
+        connection.sendall(
+            b"GET /headers HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nX-A: 2\r\nX-B: \xff\xfe\r\nConnection: close\r\n\r\n"
+        )
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert b"x-a=1\nx-a=2\nx-b=\xff\xfe\n" in answer
+    assert b"/request?q=%2F&r=a+b%20" in guest.request("/request?q=%2F&r=a+b%20")[2]
+
+
+@pytest.mark.parametrize("code", [200, 204, 304, 404, 503])
+def test_a_status_is_the_guests_own(guest: Executor, code: int) -> None:
+    """The status code passes."""
+    assert guest.request(f"/status?{code}")[0] == code
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/trap", 500),
+        ("/exit", 500),
+        ("/no-response", 500),
+        ("/error?x", 500),
+        ("/refused", 500),
+        ("/unfinished", 500),
+        ("/two-responses", 500),
+        ("/write-then-error", 500),
+        ("/loop", 504),
+    ],
+)
+def test_a_failure_costs_one_request(guest: Executor, path: str, status: int) -> None:
+    """A guest that fails in any way is answered for, tells the client nothing, and the next request works."""
+    failed = guest.request(path)
+    assert failed[0] == status
+    assert failed[2] in (b"the app failed\n", b"the app took too long\n")
+    assert guest.request("/hello")[0] == 200
+
+
+def test_what_a_guest_prints_is_no_part_of_its_response(guest: Executor) -> None:
+    """Prints go to the task's log."""
+    assert guest.request("/print")[2] == b"nothing of it here"
+    assert "printed" in guest.stderr.read_text()
+    assert "complained" in guest.stderr.read_text()
+
+
+def test_the_environment_is_the_manifests_own(guest: Executor) -> None:
+    """Neither the host's environment nor the request's headers get in."""
+    assert guest.request("/env")[2] == b"WORD=given\n"
+
+
+def test_a_listed_host_can_be_called(guest: Executor, upstream: int) -> None:
+    """An outgoing call to an allowed host comes back with status, header and body."""
+    assert guest.request(f"/fetch?http://127.0.0.1:{upstream}/x")[2] == b"201 upstream hello"
+
+
+def test_any_other_host_is_refused(guest: Executor, upstream: int) -> None:
+    """A call to another host, port or scheme fails with the error code that the standard has for it."""
+    for url in (f"http://localhost:{upstream}/", "http://127.0.0.1:1/", f"https://127.0.0.1:{upstream}/"):
+        assert guest.request(f"/fetch?{url}")[2] == b"future: ErrorCode::HttpRequestDenied"
+
+
+def test_slow_guests_do_not_hold_up_others(guest: Executor) -> None:
+    """While guests loop until their time limit, another request is answered before they are."""
+    with ThreadPoolExecutor(3) as pool:
+        loops = [pool.submit(guest.request, "/loop") for _ in range(3)]
+        assert guest.request("/hello")[0] == 200
+        assert not all(each.done() for each in loops)
+        assert [each.result()[0] for each in loops] == [504] * 3
+
+
+def test_a_head_request_has_no_body(guest: Executor) -> None:
+    """HEAD gives the head that GET would."""
+    status, headers, body = guest.request("/hello", "HEAD")
+    assert (status, headers["content-type"], body) == (200, "text/plain", b"")
+
+
+def test_a_limit_on_memory_is_kept(tmp_path: Path) -> None:
+    """A guest that wants more memory than its limit fails alone."""
+    source = rust_guest("rust-http")
+    task = replace(app(source), limits=Limits(memory_mb=4))
+    with Executor(tmp_path, task, source) as executor:
+        executor.start()
+        assert executor.request("/echo", "POST", bytes(1000))[0] == 200
+        assert executor.request("/large?100000000")[0] == 500
+        assert executor.request("/hello")[0] == 200
