@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
 from tests.driver.executor_process import PATIENCE, Executor, app, until
 from tests.driver.go_guests import go_guest
 from tests.driver.guests import wat
-
 from wasmdeploy_driver.errors import ConfigError, ExecutorError, GuestError, SecretError
 from wasmdeploy_driver.executor import control
 from wasmdeploy_driver.executor.launch import VaultServer
@@ -91,7 +91,7 @@ def test_a_failing_guest_fails_one_request(serving, path, status):
 def test_a_flood_is_cut_off(serving):
     """A guest that writes without end fails once it has written too much, long before memory is short."""
     assert serving.request("/flood")[0] == 500
-    assert "more than 64 MiB" in serving.log()
+    until(lambda: "more than 64 MiB" in serving.log())
     status = Path(f"/proc/{serving.process.pid}/status").read_text()
     peak = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
     assert peak < 1_000_000
