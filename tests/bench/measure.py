@@ -1,0 +1,57 @@
+"""Measuring: every server of a case in turn, round after round, so that a drifting machine is fair to all."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tests.bench import load, usage
+from tests.bench.servers import Server
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long to measure; the default takes four minutes for all cases, the quick one takes one."""
+
+    rounds: int = 5
+    seconds: int = 3
+    connections: tuple[int, ...] = (1, 16)
+
+
+QUICK = Effort(rounds=2, seconds=1)
+Sample = Mapping[str, float]
+# (connections, peer name) → one sample a round.
+Samples = Mapping[tuple[int, str], Sequence[Sample]]
+
+
+def measure(servers: Sequence[Server], effort: Effort, progress: Callable[[str], None]) -> Samples:
+    """Warm every server up, then take samples of each in turn; raises BenchError."""
+    for server in servers:
+        load.run(server.url, max(effort.connections), 1)
+        usage.wait_idle(server.pid)
+    samples: dict[tuple[int, str], list[Sample]] = defaultdict(list)
+    for number in range(effort.rounds):
+        progress(f"round {number + 1} of {effort.rounds}")
+        for connections in effort.connections:
+            # A B C, then C B A: nobody is always first.
+            for server in servers if number % 2 == 0 else reversed(servers):
+                samples[connections, server.peer_name].append(_sample(server, connections, effort.seconds))
+    return samples
+
+
+def _sample(server: Server, connections: int, seconds: int) -> Sample:
+    started, before = time.monotonic(), usage.cpu_seconds(server.pid)
+    made = load.run(server.url, connections, seconds)
+    used, took = usage.cpu_seconds(server.pid) - before, time.monotonic() - started
+    pss = usage.pss_bytes(server.pid)
+    usage.wait_idle(server.pid)
+    return {
+        "rps": made.rps,
+        "cpu_ms": used * 1000 / made.requests,
+        "cores": used / took,
+        "p50_ms": made.p50_ms,
+        "p99_ms": made.p99_ms,
+        "pss_mb": pss / 1e6,
+    }

@@ -1,0 +1,97 @@
+"""Results: the median of each metric, ours beside each peer, as rows, JSON and a table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Literal
+
+from tests.bench.measure import Sample, Samples
+
+Better = Literal["lower", "higher"]
+# metric: unit and which way is better.
+METRICS: dict[str, tuple[str, Better]] = {
+    "rps": ("1/s", "higher"),
+    "cpu_ms": ("ms/request", "lower"),
+    "p50_ms": ("ms", "lower"),
+    "p99_ms": ("ms", "lower"),
+    "pss_mb": ("MB", "lower"),
+}
+_HEAD = ("case", "metric", "unit", "ours", "peer", "ratio", "peer name")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One metric of one case beside one peer; `ratio` is ours / peer.
+
+    `case` ends in -c16 for 16 connections and has no such end for one. Where no peer runs the guest, `peer`,
+    `peer_name` and `ratio` are None.
+    """
+
+    case: str
+    metric: str
+    unit: str
+    ours: float
+    peer: float | None
+    peer_name: str | None
+    ratio: float | None
+    better: Better
+
+
+def rows(case: str, samples: Samples) -> list[Row]:
+    """The rows of one case: by connections, then metric, then peer."""
+    medians = {key: _medians(taken) for key, taken in samples.items()}
+    found = []
+    for connections in dict.fromkeys(connections for connections, _ in medians):
+        name = case if connections == 1 else f"{case}-c{connections}"
+        ours = medians[connections, ""]
+        peers = [(peer, values) for (count, peer), values in medians.items() if count == connections and peer]
+        for metric in METRICS:
+            if not peers:
+                found.append(_row(name, metric, ours[metric], None, None))
+            found += [_row(name, metric, ours[metric], values[metric], peer) for peer, values in peers]
+    return found
+
+
+def _medians(taken: Sequence[Sample]) -> dict[str, float]:
+    return {metric: median(sample[metric] for sample in taken) for metric in METRICS}
+
+
+def _row(case: str, metric: str, ours: float, peer: float | None, peer_name: str | None) -> Row:
+    unit, better = METRICS[metric]
+    if peer is None:
+        return Row(case, metric, unit, round(ours, 4), None, None, None, better)
+    return Row(case, metric, unit, round(ours, 4), round(peer, 4), peer_name, round(ours / peer, 3), better)
+
+
+def as_json(found: Iterable[Row]) -> str:
+    """A JSON list with an object for each row."""
+    return json.dumps([asdict(row) for row in found], indent=1) + "\n"
+
+
+def table(found: Sequence[Row]) -> str:
+    """Aligned columns, numbers to the right."""
+    lines = [_HEAD, *(_cells(row) for row in found)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "".join(_line(cells, widths) for cells in lines)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    numbers = (_number(row.ours), _number(row.peer), "-" if row.ratio is None else f"{row.ratio:.2f}")
+    return row.case, row.metric, row.unit, *numbers, row.peer_name or "-"
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    aligned = (
+        cell.rjust(width) if column in ("ours", "peer", "ratio") else cell.ljust(width)
+        for column, cell, width in zip(_HEAD, cells, widths, strict=True)
+    )
+    return "  ".join(aligned).rstrip() + "\n"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

@@ -1,0 +1,138 @@
+"""The servers that are compared, each a process of its own on a free loopback port."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.bench.cases import Case
+from tests.bench.errors import BenchError
+from tests.bench.programs import WASMTIME
+
+_START_SECONDS = 120.0
+_STOP_SECONDS = 10.0
+_URL = re.compile(r"http://127\.0\.0\.1:\d+")
+_MANIFEST = """\
+[application]
+name = "bench"
+version = "0.1.0"
+
+[[trigger.http]]
+route = "/..."
+component = "guest"
+
+[component.guest]
+source = "guest.wasm"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """How one server is started; `peer_name` is empty for ours."""
+
+    peer_name: str
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that answers."""
+
+    peer_name: str
+    pid: int
+    url: str
+
+
+def guest_file(case: Case, directory: Path) -> Path:
+    """Where the case's guest is built, beside the manifest that serves it; made anew."""
+    place = directory / case.name
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "wasmdeploy.toml").write_text(_MANIFEST)
+    return place / "guest.wasm"
+
+
+def commands(case: Case, wasm: Path, wasmtime: Path) -> list[Command]:
+    """Ours first, then the peers: `wasmtime serve` as it is, and with one worker thread."""
+    wasmdeploy = str(Path(sys.executable).with_name("wasmdeploy"))
+    ours = Command("", (wasmdeploy, "up", str(wasm.parent), "--listen", "127.0.0.1:0"))
+    if not case.peer:
+        return [ours]
+    # -S cli for what a guest's standard library imports, -S config for variables.
+    serve = (str(wasmtime), "serve", "-S", "cli", "-S", "config", "--addr", "127.0.0.1:0", str(wasm))
+    return [
+        ours,
+        Command(f"wasmtime serve {WASMTIME}", serve),
+        Command(f"wasmtime serve {WASMTIME}, 1 thread", serve, {"TOKIO_WORKER_THREADS": "1"}),
+    ]
+
+
+@contextmanager
+def running(command: Command, log: Path, case: Case) -> Iterator[Server]:
+    """The server, from its first right answer until the end of the block; raises BenchError."""
+    environment = {name: value for name, value in os.environ.items() if name != "TOKIO_WORKER_THREADS"}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command.arguments, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            env={**environment, **command.environment},
+            start_new_session=True,  # so that Ctrl-C reaches us only, and we stop it
+        )  # fmt: skip
+    try:
+        server = Server(command.peer_name, process.pid, _wait_for_url(process, command, log) + case.path)
+        _check(server, case)
+        yield server
+    finally:
+        _stop(process)
+
+
+def address(said: str) -> str | None:
+    """The URL in what a server says once it listens."""
+    found = _URL.search(said)
+    return found and found.group()
+
+
+def _wait_for_url(process: subprocess.Popen[bytes], command: Command, log: Path) -> str:
+    program = Path(command.arguments[0]).name
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        ended = process.poll()
+        said = log.read_text(errors="replace")
+        if (url := address(said)) is not None:
+            return url
+        if ended is not None:
+            raise BenchError(f"{program} ended with status {ended}: {said.strip()}")
+        time.sleep(0.02)
+    raise BenchError(f"{program} did not listen within {_START_SECONDS:g} s: see {log}")
+
+
+def _check(server: Server, case: Case) -> None:
+    who = server.peer_name or "wasmdeploy"
+    try:
+        with urllib.request.urlopen(server.url, timeout=30) as answer:
+            status, body = answer.status, answer.read()
+    except OSError as error:
+        raise BenchError(f"{case.name}: {who} did not answer: {error}") from error
+    if status != 200 or body != case.body:
+        raise BenchError(f"{case.name}: {who} answered {status} {body[:80]!r}, expected 200 {case.body!r}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        pass
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # the rule: nothing of its session is left
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -1,0 +1,83 @@
+import pytest
+
+from tests.bench import programs
+from tests.bench.cases import CASES, selected
+from tests.bench.errors import BenchError
+from tests.bench.servers import address, commands
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [
+        ("wasmtime 50.0.1\n", "50.0.1"),
+        ("wasmtime 50.0.1 (4a1b2c 2026-11-05)", "50.0.1"),
+        ("", ""),
+        ("other 1", ""),
+    ],
+)
+def test_the_version_is_read(said, version):
+    """With or without the commit behind it; what is no wasmtime has none."""
+    assert programs.version(said) == version
+
+
+def fake_wasmtime(directory, version):
+    directory.mkdir(parents=True)
+    program = directory / "wasmtime"
+    program.write_text(f"#!/bin/sh\necho wasmtime {version}\n")
+    program.chmod(0o755)
+    return program
+
+
+def test_the_peer_on_path_comes_first(tmp_path, monkeypatch):
+    """An installed wasmtime is used before the one that the benchmark built."""
+    on_path = fake_wasmtime(tmp_path / "bin", programs.WASMTIME)
+    fake_wasmtime(tmp_path / "cache" / "wasmdeploy" / "wasmtime" / "bin", programs.WASMTIME)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert programs.peer() == on_path
+
+
+def test_another_version_is_no_peer(tmp_path, monkeypatch):
+    """Results beside another version could not be compared."""
+    fake_wasmtime(tmp_path / "bin", "49.0.0")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    with pytest.raises(BenchError, match=r"is version 49\.0\.0, the benchmark compares with 50"):
+        programs.peer()
+
+
+def test_a_missing_program_is_one_line(monkeypatch):
+    """It names the package to install."""
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(BenchError, match=r"^not installed: wrk: the package wrk .*; go: Go 1.25 or newer$"):
+        programs.require("wrk", "go")
+
+
+def test_cases_are_chosen_by_name():
+    """All without a name; a wrong one is told what there is."""
+    assert selected([]) == CASES
+    assert [case.name for case in selected(["python-hello-fresh"])] == ["python-hello-fresh"]
+    with pytest.raises(BenchError, match="no case nonsense: there are rust-hello-fresh, "):
+        selected(["nonsense"])
+
+
+def test_each_peer_serves_the_same_file(tmp_path):
+    """The peers differ in their threads only, and a case that they cannot run has ours alone."""
+    wasm = tmp_path / "guest.wasm"
+    for case in CASES:
+        ours, *peers = commands(case, wasm, tmp_path / "wasmtime")
+        assert (ours.peer_name, len(peers)) == ("", 2 if case.peer else 0)
+        assert {peer.arguments[-1] for peer in peers} <= {str(wasm)}
+        assert len({peer.peer_name for peer in peers}) == len(peers)
+
+
+@pytest.mark.parametrize(
+    ("said", "url"),
+    [
+        ("Preparing the app …\nServing http://127.0.0.1:4711\n", "http://127.0.0.1:4711"),
+        ("Serving HTTP on http://127.0.0.1:4711/\n", "http://127.0.0.1:4711"),
+        ("Serving HTTP on http://127.0.0.1:", None),
+    ],
+)
+def test_the_address_is_found(said, url):
+    """In what both kinds of server say once they listen."""
+    assert address(said) == url
