@@ -1,4 +1,4 @@
-"""`python scripts/driver_reference.py [--check]`: write docs/driver.md from the classes that read the driver's config."""
+"""Write docs/driver.md from the classes that read it: `python scripts/driver_reference.py [--check]`."""
 
 from __future__ import annotations
 

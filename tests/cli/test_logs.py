@@ -1,8 +1,8 @@
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.cli.server import serving
 
+from tests.cli.server import serving
 from wasmdeploy_cli.errors import ClusterError
 from wasmdeploy_cli.nomad import Settings
 from wasmdeploy_cli.nomad.logs import LogClient

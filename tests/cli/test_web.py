@@ -1,6 +1,6 @@
 import pytest
-from tests.cli.server import serving
 
+from tests.cli.server import serving
 from wasmdeploy_cli.errors import ClusterError
 from wasmdeploy_cli.web import Answer, request
 

@@ -15,9 +15,9 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-import wasmtime  # noqa: TID251  # the host's part is done by hand
-from wasmtime import _ffi as ffi  # noqa: TID251
-from wasmtime.component import Component, ExportIndex, Instance, Linker  # noqa: TID251
+import wasmtime  # the host's part is done by hand
+from wasmtime import _ffi as ffi
+from wasmtime.component import Component, ExportIndex, Instance, Linker
 
 from wasmdeploy_driver.guest.compose import compose
 

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc  # noqa: TID251  # Nomad's side of the connection
+import grpc  # Nomad's side of the connection
 import msgpack
 
 from wasmdeploy_driver.plugin.proto import (

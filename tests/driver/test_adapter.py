@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import wasmtime  # noqa: TID251  # its traps are what a host sees
+import wasmtime  # its traps are what a host sees
+
 from tests.driver.guests import Answer, Host, elsewhere, failure, head, response, rust_http
 
 pytestmark = pytest.mark.guests

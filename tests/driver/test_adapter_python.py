@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import wasmtime  # noqa: TID251  # its traps are what a host sees
+import wasmtime  # its traps are what a host sees
+
 from tests.driver.guests import GUESTS, Answer, Host, componentize, elsewhere, failure, head, response
 
 pytestmark = pytest.mark.guests

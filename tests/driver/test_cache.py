@@ -3,8 +3,8 @@ import stat
 import threading
 
 import pytest
-from tests.driver.guests import wat
 
+from tests.driver.guests import wat
 from wasmdeploy_driver.errors import ExecutorError, GuestError
 from wasmdeploy_driver.guest.cache import Cache
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-import wasmtime  # noqa: TID251  # reads what a composed component is
-from tests.driver.guests import RUN, Host, composed, head, rust_http, wat
-from wasmtime.component import Component  # noqa: TID251
+import wasmtime  # reads what a composed component is
+from wasmtime.component import Component
 
+from tests.driver.guests import RUN, Host, composed, head, rust_http, wat
 from wasmdeploy_driver.errors import GuestError
 from wasmdeploy_driver.guest.compose import compose
 

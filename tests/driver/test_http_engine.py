@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+
 from tests.driver.executor_process import Executor, app
 from tests.driver.rust_guests import rust_guest
-
 from wasmdeploy_driver.task import Limits
 
 pytestmark = pytest.mark.guests

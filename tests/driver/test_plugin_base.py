@@ -1,10 +1,10 @@
 """BasePlugin and the schemas it hands out."""
 
-import grpc  # noqa: TID251  # Nomad's side of the connection
+import grpc  # Nomad's side of the connection
 import msgpack
 import pytest
-from tests.driver.plugin_process import TIMEOUT, nomad_config, plugin_process
 
+from tests.driver.plugin_process import TIMEOUT, nomad_config, plugin_process
 from wasmdeploy_driver.errors import ConfigError
 from wasmdeploy_driver.executor.launch import VaultServer
 from wasmdeploy_driver.plugin.config import PluginConfig, Vault

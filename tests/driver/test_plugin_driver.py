@@ -6,10 +6,10 @@ import os
 import threading
 from pathlib import Path
 
-import grpc  # noqa: TID251  # Nomad's side of the connection
+import grpc  # Nomad's side of the connection
 import pytest
-from tests.driver.plugin_process import TIMEOUT, plugin_process, runs, task_config, until
 
+from tests.driver.plugin_process import TIMEOUT, plugin_process, runs, task_config, until
 from wasmdeploy_driver.plugin.proto import driver_pb2
 
 VAULT = {"vault": {"address": "http://127.0.0.1:8200"}}

@@ -4,11 +4,11 @@ import json
 import os
 import signal
 
-import grpc  # noqa: TID251  # Nomad's side of the connection
+import grpc  # Nomad's side of the connection
 import pytest
+
 from tests.driver.plugin_process import TIMEOUT, plugin_process, runs, task_config, until
 from tests.driver.test_plugin_driver import destroy, executor_of, start, state_directories, stop, wait
-
 from wasmdeploy_driver.plugin.proto import driver_pb2
 
 

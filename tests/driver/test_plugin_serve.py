@@ -6,11 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import grpc  # noqa: TID251  # Nomad's side of the connection
+import grpc  # Nomad's side of the connection
 import pytest
 from google.protobuf.empty_pb2 import Empty
-from tests.driver.plugin_process import TIMEOUT, plugin_process, until
 
+from tests.driver.plugin_process import TIMEOUT, plugin_process, until
 from wasmdeploy_driver.plugin.proto import grpc_broker_pb2, grpc_broker_pb2_grpc, grpc_stdio_pb2_grpc
 
 

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.driver.plugin_process import runs, until
 
+from tests.driver.plugin_process import runs, until
 from wasmdeploy_driver.errors import ExecutorError
 from wasmdeploy_driver.runner.process import identify
 

@@ -5,8 +5,8 @@ import sys
 import time
 
 import pytest
-from tests.driver.plugin_process import until
 
+from tests.driver.plugin_process import until
 from wasmdeploy_driver.runner.process import identify
 from wasmdeploy_driver.runner.stats import Sampler
 

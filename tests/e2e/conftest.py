@@ -6,9 +6,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from tests.e2e.cli import Cli
 from tests.e2e.world import World
-
 from wasmdeploy_cli.stack.state import StackState
 
 

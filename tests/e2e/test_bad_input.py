@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 import wasmtime
+
 from tests.driver.go_guests import go_guest
 from tests.e2e.world import World, eventually
 from tests.stack import build
-
 from wasmdeploy_cli.stack.ports import free_now
 
 pytestmark = [pytest.mark.stack, pytest.mark.guests, pytest.mark.timeout(600)]

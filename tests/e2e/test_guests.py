@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+
 from tests.driver.go_guests import go_guest
 from tests.e2e.world import World, eventually
 
@@ -21,7 +22,8 @@ _ENDS = ("Terminated", "Driver Failure", "Failed Validation")
 
 HOSTILE = [
     'a "quoted" word', "back\\slash \\n \\u0041", "two\nlines\n", "tab\there", "a${b", "a${b}", "${NOMAD_TASK_NAME}",
-    "%{if true}", "$${x} %%{y}", "$$$", "%%", "ünïcödé ☃ 😀", "{{ not a variable }}", "{{.range}}", "{{Upper}}", "'single' `tick`",
+    "%{if true}", "$${x} %%{y}", "$$$", "%%", "ünïcödé ☃ 😀", "{{ not a variable }}", "{{.range}}", "{{Upper}}",
+    "'single' `tick`",
     "trailing \\", "<<EOF\nx\nEOF", "/* c */ # d // e", "\r\n", "\ufeffbom", "",
 ]  # fmt: skip
 

@@ -12,9 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 import wasmtime
+
 from tests.driver.go_guests import go_guest
-from tests.e2e.cli import PROGRAM, Cli, environment
 from tests.driver.rust_guests import rust_guest
+from tests.e2e.cli import PROGRAM, Cli, environment
 
 pytestmark = [pytest.mark.guests, pytest.mark.timeout(300)]
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from tests.e2e.load import Load, steady
 from tests.e2e.world import World, eventually
 
@@ -84,7 +85,7 @@ def test_an_app_is_deployed_changed_under_load_and_destroyed(world: World, app: 
     assert name not in world.services()
     assert world.executors() == []
     assert list((world.stack.components_dir).rglob("*.wasm")) == []
-    leftovers = [path for path in world.stack.data_dir.rglob("control.sock")]
+    leftovers = list(world.stack.data_dir.rglob("control.sock"))
     assert leftovers == []
     allocations = [path for path in world.stack.data_dir.rglob("alloc") if (path / "logs").is_dir()]
     assert allocations == []

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import httpx
 import psutil
-from tests.e2e.cli import Cli
 
+from tests.e2e.cli import Cli
 from wasmdeploy_cli.stack import directory
 from wasmdeploy_cli.stack.record import Record
 from wasmdeploy_cli.stack.state import StackState

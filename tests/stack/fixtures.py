@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.stack import build
 
+from tests.stack import build
 from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.stack import directory, ports, processes, sweep
 from wasmdeploy_cli.stack.down import down

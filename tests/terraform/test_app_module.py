@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.cli.manifest.sample import SMALL, app
 
+from tests.cli.manifest.sample import SMALL, app
 from wasmdeploy_cli.job import Artifacts, build_job
 
 ROOT = Path(__file__).parents[2] / "terraform"

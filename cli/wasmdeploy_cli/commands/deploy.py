@@ -17,10 +17,14 @@ def command(
     build: Annotated[bool, typer.Option("--build", "-b", help="Build the app first.")] = False,
     component_dir: Annotated[
         Path | None,
-        typer.Option(help="Directory that the nodes share and their drivers allow; components are copied to it."),
+        typer.Option(
+            help="Directory that the nodes share and their drivers allow; components are copied to it."
+        ),
     ] = None,
     timeout: Annotated[str, typer.Option(help="How long to wait for the new version, like 10m.")] = "10m",
-    detach: Annotated[bool, typer.Option("--detach", help="Do not wait: end once Nomad has the job.")] = False,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Do not wait: end once Nomad has the job.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Deploy the app to the cluster of NOMAD_ADDR, or to the local stack, and wait until it serves.
@@ -40,4 +44,6 @@ def command(
         build_app(app, out)
     url = deploy(app, settings(), Options(read_values(variable or []), component_dir, wait), out)
     done = "Registered" if detach else "Deployed"
-    out.data({"event": "done", "app": app.name, "url": url} if as_json else f"{done} {app.name} {url}".rstrip())
+    out.data(
+        {"event": "done", "app": app.name, "url": url} if as_json else f"{done} {app.name} {url}".rstrip()
+    )

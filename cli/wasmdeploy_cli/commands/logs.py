@@ -12,7 +12,9 @@ from wasmdeploy_cli.console import Output
 
 def command(
     path: ManifestPath = HERE,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with new lines, until Ctrl-C.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with new lines, until Ctrl-C.")
+    ] = False,
     app: AppName = "",
     namespace: Namespace = "",
     as_json: Json = False,

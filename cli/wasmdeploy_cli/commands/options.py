@@ -8,13 +8,20 @@ from typing import Annotated
 import typer
 
 ManifestPath = Annotated[
-    Path, typer.Argument(metavar="[PATH]", help="The manifest, or the directory it is in.", show_default=False)
+    Path,
+    typer.Argument(metavar="[PATH]", help="The manifest, or the directory it is in.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for programs.")]
 Variables = Annotated[
     list[str] | None,
-    typer.Option("--variable", metavar="K=V|K=@FILE", help="Value of a variable of the manifest; may be repeated."),
+    typer.Option(
+        "--variable", metavar="K=V|K=@FILE", help="Value of a variable of the manifest; may be repeated."
+    ),
 ]
-AppName = Annotated[str, typer.Option("--app", help="Name of the app, instead of its manifest.", show_default=False)]
-Namespace = Annotated[str, typer.Option(help="Nomad namespace, instead of the manifest's.", show_default=False)]
+AppName = Annotated[
+    str, typer.Option("--app", help="Name of the app, instead of its manifest.", show_default=False)
+]
+Namespace = Annotated[
+    str, typer.Option(help="Nomad namespace, instead of the manifest's.", show_default=False)
+]
 HERE = Path()

@@ -11,10 +11,12 @@ import typer
 def command(
     module: Annotated[Path, typer.Argument(help="A WASI preview 1 module, or a wasi:cli/run component.")],
     args: Annotated[
-        list[str] | None, typer.Argument(metavar="ARGS...", help="Arguments of the guest, passed on unchanged.")
+        list[str] | None,
+        typer.Argument(metavar="ARGS...", help="Arguments of the guest, passed on unchanged."),
     ] = None,
     env: Annotated[
-        list[str] | None, typer.Option("--env", "-e", metavar="K=V", help="Environment of the guest; may be repeated.")
+        list[str] | None,
+        typer.Option("--env", "-e", metavar="K=V", help="Environment of the guest; may be repeated."),
     ] = None,
     dirs: Annotated[
         list[str] | None,

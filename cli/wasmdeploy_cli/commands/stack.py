@@ -20,7 +20,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout."
 _NOT_RUNNING = 3  # what init scripts answer for a service that does not run
 
 
-def up(  # noqa: PLR0917  typer calls it by name
+def up(
     clients: Annotated[
         int | None,
         typer.Option(min=1, max=25, help="Number of Nomad clients.", show_default="1, or as before"),

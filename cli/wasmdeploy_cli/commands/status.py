@@ -8,7 +8,9 @@ from wasmdeploy_cli.commands.options import HERE, AppName, Json, ManifestPath, N
 from wasmdeploy_cli.console import Output
 
 
-def command(path: ManifestPath = HERE, app: AppName = "", namespace: Namespace = "", as_json: Json = False) -> int:
+def command(
+    path: ManifestPath = HERE, app: AppName = "", namespace: Namespace = "", as_json: Json = False
+) -> int:
     """Show the app's job, its version and its instances; ends with 3 where none of them serves.
 
     Example: wasmdeploy status --json

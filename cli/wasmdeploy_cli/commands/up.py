@@ -13,10 +13,12 @@ from wasmdeploy_cli.console import Output
 def command(
     path: ManifestPath = HERE,
     listen: Annotated[
-        str, typer.Option("--listen", metavar="HOST:PORT", help="Address to serve on; port 0 picks a free one.")
+        str,
+        typer.Option("--listen", metavar="HOST:PORT", help="Address to serve on; port 0 picks a free one."),
     ] = "127.0.0.1:3000",
     env: Annotated[
-        list[str] | None, typer.Option("--env", "-e", metavar="K=V", help="Environment of every component; may be repeated.")
+        list[str] | None,
+        typer.Option("--env", "-e", metavar="K=V", help="Environment of all components; repeatable."),
     ] = None,
     variable: Variables = None,
     build: Annotated[bool, typer.Option("--build", "-b", help="Build the app first.")] = False,

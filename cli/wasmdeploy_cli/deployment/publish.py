@@ -76,7 +76,12 @@ def _upload(source: Path, url: str) -> bool:
 
 
 def unpublish(app_namespace: str, app_name: str, base: Path) -> None:
-    """Remove an app's components and the directories that they leave empty."""
+    """Remove an app's components and the directories that they leave empty.
+
+    A name that is more than one step of a path was never published: Nomad takes a job called `../x`.
+    """
+    if any(name in ("", ".", "..") or "/" in name for name in (app_namespace, app_name)):
+        return
     directory = base / app_namespace / app_name
     shutil.rmtree(directory, ignore_errors=True)
     if directory.parent.is_dir() and not any(directory.parent.iterdir()):

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.cli.jobspec import nomad
 
+from tests.cli.jobspec import nomad
 from wasmdeploy_cli.job import Artifacts, build_job
 from wasmdeploy_cli.jobspec import render_hcl
 from wasmdeploy_cli.manifest import App, load

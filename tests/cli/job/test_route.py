@@ -1,8 +1,8 @@
 import dataclasses
 
 import pytest
-from tests.cli.manifest.sample import app
 
+from tests.cli.manifest.sample import app
 from wasmdeploy_cli.job.route import traefik_tags, url
 
 

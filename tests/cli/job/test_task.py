@@ -1,6 +1,6 @@
 import pytest
-from tests.cli.manifest.sample import SMALL, app
 
+from tests.cli.manifest.sample import SMALL, app
 from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.job import make_task
 from wasmdeploy_driver import task

@@ -4,9 +4,9 @@ import unicodedata
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tests.cli.jobspec import nomad
 from tests.cli.manifest.sample import app
-
 from wasmdeploy_cli.job import Artifacts, build_job
 from wasmdeploy_cli.jobspec import render_hcl
 

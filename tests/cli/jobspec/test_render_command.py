@@ -2,8 +2,8 @@ import hashlib
 import json
 
 import pytest
-from tests.cli.manifest.sample import SMALL, app
 
+from tests.cli.manifest.sample import SMALL, app
 from wasmdeploy_cli.commands import render
 from wasmdeploy_cli.errors import ConfigError, GuestError
 from wasmdeploy_cli.job import Artifacts, build_job

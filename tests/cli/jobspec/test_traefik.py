@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.cli.jobspec import nomad
 
 pytestmark = pytest.mark.stack

@@ -1,8 +1,8 @@
 import hashlib
 
 import pytest
-from tests.cli.manifest.sample import app
 
+from tests.cli.manifest.sample import app
 from wasmdeploy_cli.errors import GuestError
 from wasmdeploy_cli.manifest import digests, require_built
 

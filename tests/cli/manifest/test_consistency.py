@@ -1,4 +1,5 @@
 import pytest
+
 from tests.cli.manifest.sample import SMALL, app
 from tests.cli.manifest.test_load import refusal
 

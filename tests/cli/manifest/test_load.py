@@ -1,8 +1,8 @@
 from pathlib import Path
 
 import pytest
-from tests.cli.manifest.sample import SMALL, app
 
+from tests.cli.manifest.sample import SMALL, app
 from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.manifest import Build, Component, Deploy, HttpTrigger, Variable, load
 from wasmdeploy_cli.manifest.deploy import Limits, Vault

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.stack import build
 from tests.stack.fixtures import Events, running_stack, stop_and_check
-
 from wasmdeploy_cli.errors import StackError
 from wasmdeploy_cli.stack import directory, health, processes, sweep
 from wasmdeploy_cli.stack.down import down

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tests.stack import build
 
+from tests.stack import build
 from wasmdeploy_cli.errors import StackError
 from wasmdeploy_cli.stack import programs
 

@@ -23,7 +23,14 @@ def handler(handle: Callable[[Request], Any]) -> type:
 
     class IncomingHandler(exports.IncomingHandler):  # type: ignore[misc]  # generated at build time
         def handle(self, request: types.IncomingRequest, response_out: types.ResponseOutparam) -> None:
-            _send(_answer(handle, request), response_out)
+            answer = _answer(handle, request)
+            try:
+                outgoing = _outgoing(answer)
+            except Exception:  # noqa: BLE001  # a status or header that HTTP does not have is the app's bug, too
+                traceback.print_exc(file=stderr)
+                answer = _failure()
+                outgoing = _outgoing(answer)
+            _send(outgoing, answer.body, response_out)
 
     return IncomingHandler
 
@@ -34,7 +41,11 @@ def _answer(handle: Callable[[Request], Any], incoming: types.IncomingRequest) -
         return answer if isinstance(answer, Response) else Response(answer)
     except Exception:  # noqa: BLE001  # an app's bug is a 500 and a traceback in its log
         traceback.print_exc(file=stderr)
-        return Response("Internal Server Error\n", 500)
+        return _failure()
+
+
+def _failure() -> Response:
+    return Response("Internal Server Error\n", 500)
 
 
 def _request(incoming: types.IncomingRequest) -> Request:
@@ -51,10 +62,14 @@ def _request(incoming: types.IncomingRequest) -> Request:
     )
 
 
-def _send(response: Response, response_out: types.ResponseOutparam) -> None:
+def _outgoing(response: Response) -> types.OutgoingResponse:
     fields = types.Fields.from_list([(name, value.encode("latin-1")) for name, value in response.headers])
     outgoing = types.OutgoingResponse(fields)
     outgoing.set_status_code(response.status)
+    return outgoing
+
+
+def _send(outgoing: types.OutgoingResponse, content: bytes, response_out: types.ResponseOutparam) -> None:
     body = outgoing.body()
     types.ResponseOutparam.set(response_out, Ok(outgoing))
-    wasmdeploy_http.body.write_all(body, response.body)
+    wasmdeploy_http.body.write_all(body, content)
