@@ -21,7 +21,8 @@ _BUILD = Path(__file__).parents[2] / "build"
 def main() -> int:
     """Run the benchmark; 1 where it could not be, 130 where it was stopped."""
     options = _options()
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         found = _bench(selected(options.case), QUICK if options.quick else Effort())
     except BenchError as error:
@@ -33,6 +34,10 @@ def main() -> int:
     (_BUILD / "bench.json").write_text(report.as_json(found))
     print(report.table(found), end="")
     return 0
+
+
+def _stop(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _options() -> argparse.Namespace:
