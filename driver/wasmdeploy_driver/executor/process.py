@@ -23,7 +23,7 @@ from wasmdeploy_driver.executor import cgroup, control
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.executor.listeners import MAX_DETAIL, Listeners
 from wasmdeploy_driver.executor.prepare import Command, compile_all, load_app, load_command
-from wasmdeploy_driver.executor.run import guest_thread, run, take_streams
+from wasmdeploy_driver.executor.run import guest_thread, run, take_streams, tell_task
 from wasmdeploy_driver.executor.serve import Serving, listen
 from wasmdeploy_driver.secrets import GivenSecrets, Secret, SecretSource, VaultSecrets
 from wasmdeploy_driver.variables import resolve
@@ -200,7 +200,7 @@ class TaskProcess:
             self._work = asyncio.ensure_future(self._run_command(command))
             return {"pid": os.getpid(), "host": "", "port": 0}
         router = await asyncio.to_thread(load_app, launch, compiled, values)
-        self._serving = Serving(router, listen(launch.host, launch.port), notify)
+        self._serving = Serving(router, listen(launch.host, launch.port), self._guest_failed)
         ready: asyncio.Future[None] = loop.create_future()
         self._work = asyncio.ensure_future(self._serve(self._serving, lambda: ready.set_result(None)))
         await asyncio.wait((ready, self._work), return_when=asyncio.FIRST_COMPLETED)
@@ -208,6 +208,10 @@ class TaskProcess:
             raise ExecutorError("the HTTP front ended before it served")
         host, port = self._serving.address
         return {"pid": os.getpid(), "host": host, "port": port}
+
+    def _guest_failed(self, name: str, detail: str) -> None:
+        self._listeners.tell(name, detail)
+        tell_task(f"{name}: {detail}")
 
     async def _serve(self, serving: Serving, ready: Callable[[], None]) -> None:
         try:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +43,16 @@ def run(command: Command) -> int:
     except GuestTrap as error:
         os.write(2, f"{error.message}\n".encode(errors="replace"))
         raise
+
+
+def tell_task(text: str) -> None:
+    """Write a line to the task's stderr, where the app's developer looks.
+
+    A full log loses it: nobody reads it then, and waiting would stop the app.
+    """
+    with contextlib.suppress(OSError):
+        if select.select((), (2,), (), 0)[1]:
+            os.write(2, f"{text}\n".encode(errors="replace"))
 
 
 def guest_thread() -> ThreadPoolExecutor:

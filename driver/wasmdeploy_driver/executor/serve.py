@@ -28,6 +28,8 @@ class Serving:
     def __init__(self, router: Router[HttpGuest], listener: socket.socket, notify: Notify) -> None:
         threading.stack_size(_THREAD_STACK)
         self._listener = listener
+        host, port = listener.getsockname()[:2]
+        self._address: tuple[str, int] = (host, port)
         self._front = GranianFront()
         self._lanes = Lanes()
         self.app = App(router, self._lanes, notify)
@@ -35,8 +37,7 @@ class Serving:
     @property
     def address(self) -> tuple[str, int]:
         """The host and port it listens on."""
-        host, port = self._listener.getsockname()[:2]
-        return host, port
+        return self._address
 
     async def run(self, ready: Callable[[], Any]) -> None:
         """Serve until `stop` has drained the app; `ready` is called once connections are answered."""
@@ -69,6 +70,6 @@ class Serving:
     async def stop(self, timeout: float) -> bool:
         """Stop accepting, wait up to `timeout` seconds for requests in flight; whether all were answered."""
         self.app.draining = True
-        clean = await drained(lambda: self.app.in_flight, timeout)
-        self._front.stop()
-        return clean
+        self._front.stop()  # it closes idle connections and finishes the requests under way
+        self._listener.close()  # whoever comes now is refused, not left waiting in the backlog
+        return await drained(lambda: self.app.in_flight, timeout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,9 +32,15 @@ def no_watch() -> None:
 
 
 def fingerprint() -> str:
-    """What compiled code depends on beside the guest: wasmtime, the settings and the adapter."""
-    parts = (metadata.version("wasmtime"), _SETTINGS, adapter.digest())
+    """What compiled code depends on beside the guest: wasmtime, the settings, the adapter and the processor."""
+    parts = (metadata.version("wasmtime"), _SETTINGS, adapter.digest(), _processor())
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
+
+
+def _processor() -> str:
+    """The machine and the instructions it offers: a cache directory may move to another one."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return f"{platform.machine()} {next((line for line in lines if line.startswith(('flags', 'Features'))), '')}"
 
 
 def _config() -> wasmtime.Config:
