@@ -101,14 +101,18 @@ async def _serve(launch: Launch, secrets: SecretSource, out: Output) -> None:
 
 def _stop_on_signals(serving: Serving, out: Output) -> None:
     loop = asyncio.get_running_loop()
-    stopping: list[asyncio.Task[bool]] = []
+    stopping: list[asyncio.Task[None]] = []
+
+    async def drain() -> None:
+        if not await serving.stop(_DRAIN_SECONDS):
+            out.note("Stopped before every request was answered")
+            os._exit(0)  # the thread of a guest that does not end would hold up the exit
 
     def stop() -> None:
         if stopping:
-            out.note("Stopped before every request was answered")
             os._exit(130)
         out.note("Stopping …")
-        stopping.append(loop.create_task(serving.stop(_DRAIN_SECONDS)))
+        stopping.append(loop.create_task(drain()))
 
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop)
