@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -54,7 +55,11 @@ def _run(tool: str, paths: list[Path], made: Path) -> None:
     ]  # fmt: skip
     for path in paths:
         command += ["--python-path", str(path.resolve())]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    # The traceback of the app's own import is what its writer needs, not componentize-py's below it.
+    environment = {**os.environ, "RUST_BACKTRACE": "0"}
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     if done.returncode or not made.is_file():
         raise GuestError(
             f"componentize-py failed:\n{done.stdout.strip()}", "the app's imports run while it is built"
