@@ -6,6 +6,7 @@ These use private names of the library, so they are pinned to one major version 
 from __future__ import annotations
 
 import ctypes
+import mmap
 from importlib import metadata
 
 import wasmtime
@@ -15,6 +16,24 @@ from wasmtime.component import ExportIndex, Instance
 from wasmdeploy_driver.errors import ExecutorError
 
 SUPPORTED = "50."
+# The pool's bounds, for all instances together. Eight guests run at once, so each may have eight memories; a memory
+# takes 4 GiB of addresses whatever its size, and a machine with 39-bit addresses has room for fewer than 128.
+_POOL = {
+    "total_memories": 64,
+    "total_tables": 128,
+    "table_elements": 1 << 17,
+    "total_core_instances": 4000,
+    "total_stacks": 64,
+    "total_gc_heaps": 16,
+    "max_core_instance_size": 16 << 20,
+    "max_component_instance_size": 16 << 20,
+    "max_tables_per_module": 16,
+    "max_memories_per_module": 8,
+    # Kept between runs and cleared by writing zeros, which is cheaper than faulting pages in again.
+    "linear_memory_keep_resident": 1 << 20,
+    "table_keep_resident": 1 << 16,
+}
+_POOL_ADDRESSES = 320 << 30
 
 
 def check_version() -> None:
@@ -25,6 +44,23 @@ def check_version() -> None:
             f"wasmtime {installed} is installed, but wasmdeploy needs {SUPPORTED}x",
             f"pip install 'wasmtime=={SUPPORTED}*'",
         )
+
+
+def use_pool(config: wasmtime.Config) -> None:
+    """Let instances take turns in memory that stays mapped: a fresh one then maps and unmaps nothing.
+
+    Where addresses are scarce (`ulimit -v`, a small address space), instances go on being mapped one by one: wasmtime
+    would end the process if it found no room for its pool.
+    """
+    try:
+        mmap.mmap(-1, _POOL_ADDRESSES, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=0).close()
+    except OSError:
+        return
+    pool = ffi.wasmtime_pooling_allocation_config_new()
+    for name, value in _POOL.items():
+        getattr(ffi, f"wasmtime_pooling_allocation_config_{name}_set")(pool, value)
+    ffi.wasmtime_pooling_allocation_strategy_set(config.ptr(), pool)
+    ffi.wasmtime_pooling_allocation_config_delete(pool)
 
 
 def set_stdin(wasi: wasmtime.WasiConfig, data: bytes) -> None:

@@ -14,6 +14,7 @@ import wasmtime
 from wasmtime.component import Component
 
 from wasmdeploy_driver.guest import adapter
+from wasmdeploy_driver.guest.capi import use_pool
 
 # Interrupts come at multiples of this; shorter costs wake-ups, longer makes time limits coarse.
 TICK_SECONDS = 0.02
@@ -47,6 +48,7 @@ def _config() -> wasmtime.Config:
     config = wasmtime.Config()
     config.epoch_interruption = True
     config.max_wasm_stack = _WASM_STACK
+    use_pool(config)
     return config
 
 
