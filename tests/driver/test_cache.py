@@ -1,11 +1,13 @@
 import os
 import stat
 import threading
+import time
 
 import pytest
 
 from tests.driver.guests import wat
 from wasmdeploy_driver.errors import ExecutorError, GuestError
+from wasmdeploy_driver.guest import entries
 from wasmdeploy_driver.guest.cache import Cache
 
 GUEST = wat('(module (func (export "_start")))')
@@ -110,3 +112,40 @@ def test_a_guest_that_cannot_be_compiled(cache, guest):
     with pytest.raises(GuestError, match="the guest: cannot be compiled"):
         compiled(cache, Told(), guest)
     assert [file.suffix for file in cache.directory.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "changed", "unstamped"])
+def test_an_entry_that_is_not_as_it_was_written(cache, damage):
+    """A truncated or changed entry, or one whose compile broke off before its end, is made anew."""
+    entry = compiled(cache, Told())
+    whole = entry.read_bytes()
+    if damage == "truncated":
+        entry.write_bytes(whole[: len(whole) // 2])
+    elif damage == "changed":
+        entry.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    else:
+        entry.with_suffix(".stamp").unlink()
+    told = Told()
+    assert compiled(cache, told).stat().st_size == len(whole)
+    assert told == ["compiling", "compiled"]
+
+
+def test_a_full_cache_loses_what_was_not_used_for_longest(tmp_path):
+    """Over its bound, the cache removes the entries that were used longest ago, but none that was used just now."""
+    cache = Cache(tmp_path, most_bytes=1)
+    old, older, new = (compiled(cache, Told(), digest=f"sha256:{name}") for name in ("old", "older", "new"))
+    assert all(entry.exists() for entry in (old, older, new))
+    leftover = tmp_path / ".compiling-x"
+    leftover.write_bytes(b"half")
+    for file, age in (
+        (old.with_suffix(".stamp"), 1000),
+        (older.with_suffix(".stamp"), 2000),
+        (leftover, 1000),
+    ):
+        os.utime(file, (time.time() - age,) * 2)
+    size = old.stat().st_size
+    entries.shrink(tmp_path, 2 * size)
+    assert [entry.exists() for entry in (old, older, new)] == [True, False, True]
+    assert not leftover.exists()
+    entries.shrink(tmp_path, 1)
+    assert [entry.exists() for entry in (old, new)] == [False, True]

@@ -1,7 +1,7 @@
 """The compile cache: compiled guests by content digest and engine, one compile at a time for each.
 
-An entry is only trusted when this user owns it and nobody else can write it, since wasmtime runs what it
-maps. A compile happens in a process of its own: it may use threads and a gigabyte, which the app's process
+An entry is only trusted when it is as it was written and nobody else could have written it, since wasmtime
+runs what it maps. A compile happens in a process of its own: it may use threads and a gigabyte, which the app's process
 and its cgroup must never pay for, and a crash in it takes nothing else along.
 """
 
@@ -20,6 +20,7 @@ from typing import Literal
 
 from wasmdeploy_driver.errors import ExecutorError, GuestError, from_kind
 from wasmdeploy_driver.guest.engine import fingerprint
+from wasmdeploy_driver.guest.entries import seal, shrink, trusted
 
 Form = Literal["http", "command", "module"]
 Notify = Callable[[str, str], None]
@@ -27,9 +28,10 @@ Notify = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """Compiled guests below `directory`, which is made private to this user."""
+    """Compiled guests below `directory`, which is made private to this user and kept below `most_bytes`."""
 
     directory: Path
+    most_bytes: int = 8 << 30
 
     def compiled(self, guest: bytes, digest: str, form: Form, name: str, notify: Notify) -> Path:
         """The compiled file of a guest, made first where it is missing; raises GuestError, ExecutorError.
@@ -47,13 +49,15 @@ class Cache:
 
     def _entry(self, guest: bytes, digest: str, form: Form, name: str, notify: Notify) -> Path:
         entry = self.directory / f"{digest.removeprefix('sha256:')}-{form}-{fingerprint()[:16]}.cwasm"
-        if _trusted(entry):
+        if trusted(entry):
             notify("cached", f"{name}: compiled code is in the cache")
             return entry
         with self._locked(entry):
-            if not _trusted(entry):  # another process may have finished it while we waited
+            if not trusted(entry):  # another process may have finished it while we waited
                 notify("compiling", f"{name}: compiling {len(guest) / 1e6:.1f} MB")
                 seconds = _compile(guest, form, entry, name)
+                seal(entry)
+                shrink(self.directory, self.most_bytes)
                 notify("compiled", f"{name}: compiled in {seconds:.1f} s")
         return entry
 
@@ -78,21 +82,6 @@ class Cache:
             yield
         finally:
             os.close(descriptor)
-
-
-def _trusted(entry: Path) -> bool:
-    try:
-        status = entry.lstat()
-    except FileNotFoundError:
-        return False
-    if (
-        status.st_uid == os.geteuid()
-        and not status.st_mode & 0o022
-        and (status.st_mode & 0o170000) == 0o100000
-    ):
-        return True
-    entry.unlink()
-    return False
 
 
 def _compile(guest: bytes, form: Form, entry: Path, name: str) -> float:
