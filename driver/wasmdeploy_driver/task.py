@@ -64,6 +64,18 @@ class Component:
         default=(), metadata=_doc("`scheme://host:port` it may call")
     )
     dir: tuple[Dir, ...] = field(default=(), metadata=_doc("directories it may open"))
+    isolation: str = field(
+        default="request",
+        metadata=_doc(
+            "`request`: a fresh instance for each; `instance`: one answers many, and keeps its state"
+        ),
+    )
+    max_requests: int = field(
+        default=1000, metadata=_doc("requests of one instance, with `instance`; 0 for any number")
+    )
+    max_idle: str = field(
+        default="60s", metadata=_doc("how long an idle instance stays, with `instance`; `0` for ever")
+    )
 
 
 @dataclass(frozen=True, slots=True)

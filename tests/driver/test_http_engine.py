@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.driver.executor_process import Executor, app
+from tests.driver.executor_process import Executor, app, until
 from tests.driver.rust_guests import rust_guest
+from wasmdeploy_driver.errors import ConfigError
 from wasmdeploy_driver.task import Limits
 
 pytestmark = pytest.mark.guests
@@ -44,14 +45,17 @@ def upstream() -> Iterator[int]:
         thread.join()
 
 
-@pytest.fixture(scope="module")
-def guest(tmp_path_factory: pytest.TempPathFactory, upstream: int) -> Iterator[Executor]:
-    """The Rust guest, served."""
+@pytest.fixture(scope="module", params=["request", "instance"])
+def guest(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, upstream: int
+) -> Iterator[Executor]:
+    """The Rust guest, served in each isolation mode."""
     source = rust_guest("rust-http")
     task = app(
         source,
         timeout="1s",
         environment={"WORD": "given"},
+        isolation=request.param,
         allowed_outbound_hosts=(f"http://127.0.0.1:{upstream}",),
     )
     with Executor(tmp_path_factory.mktemp("http"), task, source) as executor:
@@ -64,9 +68,58 @@ def test_a_component_answers(guest: Executor) -> None:
     assert (status, headers["content-type"], body) == (200, "text/plain", b"Hello from Rust\n")
 
 
-def test_every_request_gets_a_fresh_instance(guest: Executor) -> None:
+def serve(directory: Path, **parts: object) -> Executor:
+    """The Rust guest with other settings."""
+    source = rust_guest("rust-http")
+    return Executor(directory, app(source, timeout="1s", **parts), source)
+
+
+def test_every_request_gets_a_fresh_instance(tmp_path: Path) -> None:
     """State of one request is not there in the next."""
-    assert {guest.request("/calls")[2] for _ in range(3)} == {guest.request("/calls")[2]}
+    with serve(tmp_path) as executor:
+        executor.start()
+        assert {executor.request("/calls")[2] for _ in range(4)} == {b"1"}
+
+
+def test_an_instance_answers_many_requests(tmp_path: Path) -> None:
+    """With `isolation = "instance"` state stays, until the instance has answered its number of requests."""
+    with serve(tmp_path, isolation="instance", max_requests=3) as executor:
+        executor.start()
+        assert [executor.request("/calls")[2] for _ in range(7)] == [b"1", b"2", b"3", b"1", b"2", b"3", b"1"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/trap", 500), ("/loop", 504), ("/unfinished", 500), ("/exit", 500)]
+)
+def test_an_instance_that_failed_is_thrown_away(tmp_path: Path, path: str, status: int) -> None:
+    """After a failure the next request gets a fresh instance, however many the old one had left."""
+    with serve(tmp_path, isolation="instance") as executor:
+        executor.start()
+        assert [executor.request("/calls")[2] for _ in range(2)] == [b"1", b"2"]
+        assert executor.request(path)[0] == status
+        assert [executor.request("/calls")[2] for _ in range(2)] == [b"1", b"2"]
+
+
+def test_an_idle_instance_goes(tmp_path: Path) -> None:
+    """An instance that was idle for `max_idle` is closed."""
+    with serve(tmp_path, isolation="instance", max_idle="50ms") as executor:
+        executor.start()
+        executor.request("/calls")
+        until(lambda: executor.request("/calls")[2] == b"1")
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({"isolation": "process"}, "isolation"),
+        ({"isolation": "instance", "max_requests": -1}, "max_requests"),
+        ({"isolation": "instance", "max_idle": "soon"}, "max_idle"),
+    ],
+)
+def test_a_wrong_mode_is_refused(tmp_path: Path, parts: dict[str, object], words: str) -> None:
+    """What cannot be meant is an error that names the key."""
+    with serve(tmp_path, **parts) as executor, pytest.raises(ConfigError, match=words):
+        executor.start()
 
 
 @pytest.mark.parametrize("size", [0, 1, 4096, 65537, 3_000_000])

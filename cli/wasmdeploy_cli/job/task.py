@@ -37,6 +37,9 @@ def make_task(
                 variables=component.variables,
                 # Spin lets an origin's slash stand; the allow-list itself knows none.
                 allowed_outbound_hosts=tuple(host.rstrip("/") for host in component.allowed_outbound_hosts),
+                isolation=component.isolation,
+                max_requests=component.max_requests,
+                max_idle=component.max_idle,
             )
             for name, component in app.component.items()
         ),

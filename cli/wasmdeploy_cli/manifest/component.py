@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from wasmdeploy_cli.manifest import grammar
 from wasmdeploy_cli.manifest.key import doc
+from wasmdeploy_driver import task
+
+_DEFAULTS = task.Component(name="", source="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +94,21 @@ class Component:
         ),
     )
     build: Build | None = field(default=None, metadata=doc("how to build it"))
+    isolation: str = field(
+        default=_DEFAULTS.isolation,
+        metadata=doc(
+            "`request`: a fresh instance for each request; `instance`: one answers many, which is much faster, "
+            "and keeps what they leave in its memory",
+            grammar.isolation,
+        ),
+    )
+    max_requests: int = field(
+        default=_DEFAULTS.max_requests,
+        metadata=doc(
+            "requests that one instance answers, with `instance`; `0` for any number", grammar.not_negative
+        ),
+    )
+    max_idle: str = field(
+        default=_DEFAULTS.max_idle,
+        metadata=doc("how long an idle instance stays, with `instance`; `0` for ever", grammar.duration),
+    )

@@ -78,6 +78,16 @@ def task_memory(room: int) -> Callable[[int], str]:
     return lambda value: "" if value >= least else f"must be at least {least}, is {value}"
 
 
+def not_negative(value: int) -> str:
+    """A number from 0 on."""
+    return "" if value >= 0 else f"must be at least 0, is {value}"
+
+
+def isolation(value: str) -> str:
+    """An isolation mode of the driver's."""
+    return "" if value in ("request", "instance") else f'must be "request" or "instance", is {value!r}'
+
+
 def manifest_version(value: int) -> str:
     """Version 2 only."""
     return "" if value == 2 else f"only version 2 can be read, this is {value}"

@@ -22,6 +22,7 @@ from wasmdeploy_driver.variables import Values
 if TYPE_CHECKING:
     from wasmdeploy_driver.guest.cache import Form
     from wasmdeploy_driver.guest.engine import Engine
+    from wasmdeploy_driver.guest.reuse import Reuse
     from wasmdeploy_driver.guest.sandbox import Bounds, Preopen
 
 Notify = Callable[[str, str], None]
@@ -103,6 +104,7 @@ def _load_http(
 ) -> HttpGuest:
     from wasmdeploy_driver.guest.component import HttpComponent, LoadedComponent
     from wasmdeploy_driver.guest.module import CgiModule, LoadedModule
+    from wasmdeploy_driver.guest.reuse import ReusedInstances
 
     where = f"component.{component.name}"
     environment = values.fill_all(component.environment, f"{where}.environment")
@@ -111,7 +113,11 @@ def _load_http(
     if compiled.binary.component:
         variables = values.fill_all(component.variables, f"{where}.variables")
         loaded = LoadedComponent(engine, compiled.path, variables, compiled.name)
-        return HttpComponent(loaded, environment, preopens, component.allowed_outbound_hosts, bounds)
+        reuse = reuse_of(component)
+        runner = ReusedInstances(loaded, reuse) if reuse else loaded
+        return HttpComponent(runner, environment, preopens, component.allowed_outbound_hosts, bounds)
+    if component.isolation != "request":
+        raise ConfigError(f'{where}: a WASI preview 1 module runs once, so its isolation is "request"')
     return CgiModule(
         LoadedModule(engine, compiled.path, compiled.name), environment, component.args, preopens, bounds
     )
@@ -146,6 +152,20 @@ def bounds_of(limits: Limits) -> Bounds:
     if limits.memory_mb < 1:
         raise ConfigError("limits.memory_mb must be at least 1")
     return Bounds(limits.memory_mb << 20, seconds(limits.timeout, "limits.timeout"))
+
+
+def reuse_of(component: Component) -> Reuse | None:
+    """How long the component's instances are used, None for a fresh one each time; raises ConfigError."""
+    from wasmdeploy_driver.guest.reuse import Reuse
+
+    where = f"component.{component.name}"
+    if component.isolation == "request":
+        return None
+    if component.isolation != "instance":
+        raise ConfigError(f'{where}.isolation: {component.isolation!r} is neither "request" nor "instance"')
+    if component.max_requests < 0:
+        raise ConfigError(f"{where}.max_requests: {component.max_requests} is negative")
+    return Reuse(component.max_requests, seconds(component.max_idle, f"{where}.max_idle"))
 
 
 def open_dirs(launch: Launch, dirs: tuple[Dir, ...]) -> tuple[Preopen, ...]:

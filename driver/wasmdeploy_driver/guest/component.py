@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import wasmtime
-from wasmtime.component import ExportIndex
+from wasmtime.component import ExportIndex, Instance
 
 from wasmdeploy_driver.errors import GuestError, GuestTrap
 from wasmdeploy_driver.guest.capi import call_run
@@ -30,7 +31,7 @@ class LoadedComponent:
     """A compiled component with its imports linked: every `run` is a fresh instance."""
 
     def __init__(self, engine: Engine, compiled: Path, variables: Mapping[str, str], name: str) -> None:
-        self._engine = engine
+        self.engine = engine
         try:
             self._component = component_from(engine, compiled)
             self._linker = link(engine, self._component, variables)
@@ -38,49 +39,60 @@ class LoadedComponent:
             store = new_store(engine, Bounds(1 << 32, 10))
             store.set_wasi(new_wasi({}, (), ()))
             store.set_wasi_http()
-            self._linker.instantiate(store, self._component)
+            self.instantiate(store)
         except wasmtime.WasmtimeError as error:
             raise GuestError(f"{name} cannot be loaded: {first_line(error)}") from error
-        self._run = self._find_run(name)
+        self.run_export = self._find_run(name)
 
     def _find_run(self, name: str) -> ExportIndex:
-        for export in self._component.type.exports(self._engine.raw):
+        for export in self._component.type.exports(self.engine.raw):
             if export.startswith("wasi:cli/run@"):
                 inner = self._component.get_export_index("run", self._component.get_export_index(export))
                 if inner is not None:
                     return inner
         raise GuestError(f"{name} does not export wasi:cli/run")
 
+    def instantiate(self, store: wasmtime.Store) -> Instance:
+        """A fresh instance in `store`; raises WasmtimeError."""
+        return self._linker.instantiate(store, self._component)
+
     def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds, watch: Watch = no_watch) -> bool:
         """Instantiate and run once: True for success; raises Exit, GuestTrap or GuestTimeout.
 
         `watch` is called every few milliseconds while the guest runs.
         """
-        store = new_store(self._engine, bounds)
+        store = new_store(self.engine, bounds)
         try:
             store.set_wasi(wasi)
             store.set_wasi_http()
-            with self._engine.ticking(watch):
-                instance = self._linker.instantiate(store, self._component)
-                return call_run(store, instance, self._run)
+            with self.engine.ticking(watch):
+                return call_run(store, self.instantiate(store), self.run_export)
         except wasmtime.WasmtimeError as error:
             raise translate(error, bounds) from error
         finally:
             store.close()
 
 
+class Runner(Protocol):
+    """Runs a component for one request, in a fresh instance or in one that stays."""
+
+    def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds, watch: Watch = ...) -> bool:
+        """Run once: True for success; raises Exit, GuestTrap or GuestTimeout."""
+        ...
+
+
 class HttpComponent:
-    """Answers HTTP requests, each with a fresh instance; safe to call from several threads."""
+    """Answers HTTP requests, each in an instance of the runner's; safe to call from several threads."""
 
     def __init__(
         self,
-        loaded: LoadedComponent,
+        runner: Runner,
         environment: Mapping[str, str],
         preopens: tuple[Preopen, ...],
         allowed_hosts: tuple[str, ...],
         bounds: Bounds,
     ) -> None:
-        self._loaded = loaded
+        self._runner = runner
         self._environment = environment
         self._preopens = preopens
         self._rules = encode_rules(allowed_hosts)
@@ -94,7 +106,7 @@ class HttpComponent:
         wasi.stdout_file = output.path
         wasi.inherit_stderr()
         try:
-            ok = self._loaded.run(wasi, self._bounds, output.bound)
+            ok = self._runner.run(wasi, self._bounds, output.bound)
         except Exit as exit_:
             raise GuestTrap(f"the guest called exit({exit_.code}) while it answered") from None
         finally:  # also what a failed guest wrote is held in memory

@@ -41,7 +41,9 @@ def fingerprint() -> str:
 def _processor() -> str:
     """The machine and the instructions it offers: a cache directory may move to another one."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return f"{platform.machine()} {next((line for line in lines if line.startswith(('flags', 'Features'))), '')}"
+    return (
+        f"{platform.machine()} {next((line for line in lines if line.startswith(('flags', 'Features'))), '')}"
+    )
 
 
 def _config() -> wasmtime.Config:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from queue import SimpleQueue
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ class Lanes:
     """Runs blocking calls in threads, in the order of arrival; `most` bounds how many run at once."""
 
     def __init__(self, most: int = 8, patience: float = 0.02) -> None:
-        self._pool = ThreadPoolExecutor(most, thread_name_prefix="lane")
+        self._threads = _Threads()
         self._most = most
         self._patience = patience
         self._slot_taken = False
@@ -51,7 +52,7 @@ class Lanes:
         else:
             self._slot_taken = True
         try:
-            work = loop.run_in_executor(self._pool, function)
+            work = self._threads.run(function, loop)
         except RuntimeError:  # closed
             self._free_slot()
             raise
@@ -105,4 +106,53 @@ class Lanes:
 
     def close(self) -> None:
         """Let go of the threads; a guest that still runs is left to the end of the process."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()
+
+
+class _Threads:
+    """Threads for calls: the one that was idle last comes first, so that quick guests share one with warm caches."""
+
+    def __init__(self) -> None:
+        self._idle: list[SimpleQueue[Any]] = []
+        self._closed = False
+
+    def run(self, function: Callable[[], T], loop: asyncio.AbstractEventLoop) -> asyncio.Future[T]:
+        """The call's future; raises RuntimeError after `close`."""
+        if self._closed:
+            raise RuntimeError("the lanes are closed")
+        if not self._idle:
+            self._idle.append(SimpleQueue())
+            # A daemon, since no end of the process may wait for a guest that does not end.
+            threading.Thread(target=self._work, args=(self._idle[-1],), name="lane", daemon=True).start()
+        work: asyncio.Future[T] = loop.create_future()
+        self._idle.pop().put((function, work, loop))
+        return work
+
+    def _work(self, jobs: SimpleQueue[Any]) -> None:
+        while (job := jobs.get()) is not None:
+            function, work, loop = job
+            result = error = None
+            try:
+                result = function()
+            except BaseException as raised:  # noqa: BLE001  # it is raised where the caller waits
+                error = raised
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(self._ended, jobs, work, result, error)
+            del job, function, work, result, error  # an idle thread keeps nothing of a request
+
+    def _ended(
+        self, jobs: SimpleQueue[Any], work: asyncio.Future[T], result: T, error: BaseException | None
+    ) -> None:
+        self._idle.append(jobs)
+        if self._closed:
+            self.close()
+        if error is None:
+            work.set_result(result)
+        else:
+            work.set_exception(error)
+
+    def close(self) -> None:
+        """End the idle threads now, and each other once it is idle."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().put(None)

@@ -1,0 +1,102 @@
+"""Instances that answer more than one request: faster by far, and with what a guest leaves behind still there.
+
+An instance that trapped, ran out of time or did not finish its response is thrown away; the others take
+turns, the one used last first, until they have answered `max_requests` or were idle for `max_idle` seconds.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+import wasmtime
+from wasmtime.component import Instance
+
+from wasmdeploy_driver.guest.capi import call_run
+from wasmdeploy_driver.guest.component import LoadedComponent
+from wasmdeploy_driver.guest.engine import Watch, no_watch, ticks
+from wasmdeploy_driver.guest.sandbox import Bounds, new_store, translate
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """How long an instance is used: for how many requests, and for how many idle seconds (0 for no bound)."""
+
+    max_requests: int
+    max_idle: float
+
+
+@dataclass(slots=True)
+class _Live:
+    store: wasmtime.Store
+    instance: Instance
+    requests: int = 0
+    idle_since: float = 0.0
+
+
+class ReusedInstances:
+    """Runs requests in instances that stay; safe to call from several threads, each instance in one at a time."""
+
+    def __init__(self, loaded: LoadedComponent, reuse: Reuse) -> None:
+        self._loaded = loaded
+        self._reuse = reuse
+        self._idle: list[_Live] = []
+        self._changed = threading.Lock()
+        self._sweeper: threading.Timer | None = None
+
+    def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds, watch: Watch = no_watch) -> bool:
+        """Run once: True for success; raises Exit, GuestTrap or GuestTimeout."""
+        live = self._take()
+        try:
+            with self._loaded.engine.ticking(watch):
+                if live is None:
+                    live = self._new(wasi, bounds)
+                else:
+                    live.store.set_epoch_deadline(ticks(bounds.seconds))
+                    live.store.set_wasi(wasi)
+                whole = call_run(live.store, live.instance, self._loaded.run_export)
+        except wasmtime.WasmtimeError as error:
+            if live is not None:
+                live.store.close()
+            raise translate(error, bounds) from error
+        live.requests += 1
+        if not whole or live.requests == self._reuse.max_requests:
+            live.store.close()
+        else:
+            self._put(live)
+        return whole
+
+    def _new(self, wasi: wasmtime.WasiConfig, bounds: Bounds) -> _Live:
+        store = new_store(self._loaded.engine, bounds)
+        store.set_wasi(wasi)
+        store.set_wasi_http()
+        return _Live(store, self._loaded.instantiate(store))
+
+    def _take(self) -> _Live | None:
+        with self._changed:
+            return self._idle.pop() if self._idle else None
+
+    def _put(self, live: _Live) -> None:
+        live.idle_since = time.monotonic()
+        with self._changed:
+            self._idle.append(live)
+            if self._sweeper is None and self._reuse.max_idle:
+                self._sweep_in(self._reuse.max_idle)
+
+    def _sweep_in(self, seconds: float) -> None:
+        self._sweeper = threading.Timer(seconds, self._sweep)
+        self._sweeper.daemon = True
+        self._sweeper.start()
+
+    def _sweep(self) -> None:
+        """Close what was idle for too long; what was used last stands at the end of the list."""
+        oldest = time.monotonic() - self._reuse.max_idle
+        with self._changed:
+            gone = [live for live in self._idle if live.idle_since <= oldest]
+            self._idle = [live for live in self._idle if live.idle_since > oldest]
+            self._sweeper = None
+            if self._idle:
+                self._sweep_in(self._idle[0].idle_since - oldest)
+        for live in gone:
+            live.store.close()
