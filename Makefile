@@ -32,8 +32,7 @@ $(VENV)/dev: $(VENV)/runtime locks/dev.txt
 demo: $(VENV)/runtime  ## a new Python app, built and served on 127.0.0.1:3000
 	@rm -rf $(DEMO) && mkdir -p $(dir $(DEMO))
 	@$(BIN)/wasmdeploy new demo --output $(DEMO)
-	@$(BIN)/wasmdeploy build $(DEMO)
-	@exec $(BIN)/wasmdeploy up $(DEMO) --listen $(LISTEN)
+	@exec $(BIN)/wasmdeploy up $(DEMO) --build --listen $(LISTEN)
 
 stack-programs: $(VENV)/dev  ## build Nomad, Consul, Vault and Traefik where they are not on PATH
 	@$(BIN)/python tests/stack/build.py

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from wasmdeploy_driver.task import Dir, Limits, Task
 from wasmdeploy_driver.variables import resolve
 
 if TYPE_CHECKING:
+    from wasmdeploy_driver.executor.prepare import AppRouter
     from wasmdeploy_driver.executor.serve import Serving
 
 # A running guest gets this long to finish its requests after Ctrl-C; a second Ctrl-C ends at once.
@@ -53,6 +54,13 @@ def address(text: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
+def bound(host: str, port: int) -> socket.socket:
+    """A listening socket; raises ListenError."""
+    from wasmdeploy_driver.executor import serve as serving
+
+    return serving.listen(host, port)
+
+
 def pairs(items: Iterable[str], option: str) -> dict[str, str]:
     """K=V items as a map; raises ConfigError."""
     found = {}
@@ -64,8 +72,10 @@ def pairs(items: Iterable[str], option: str) -> dict[str, str]:
     return found
 
 
-def serve(app: App, options: Options, out: Output) -> None:
-    """Serve the app until SIGINT or SIGTERM; raises what keeps it from serving."""
+def serve(app: App, options: Options, out: Output, listener: socket.socket) -> None:
+    """Serve the app on `listener` until SIGINT or SIGTERM; raises what keeps it from serving."""
+    from wasmdeploy_driver.executor.prepare import compile_all, load_app
+
     sources = {name: str(source.resolve()) for name, source in require_built(app).items()}
     secret_names = set(app.secrets)
     given = {name: value for name, value in options.values.items() if name in secret_names}
@@ -78,18 +88,17 @@ def serve(app: App, options: Options, out: Output) -> None:
         ),
     )
     launch = _launch("up", task, app.directory.resolve(), options.host, options.port)
-    asyncio.run(_serve(launch, _secrets(task, given), out))
-
-
-async def _serve(launch: Launch, secrets: SecretSource, out: Output) -> None:
-    from wasmdeploy_driver.executor.prepare import compile_all, load_app
-    from wasmdeploy_driver.executor.serve import Serving, listen
-
-    values = resolve(launch.task, secrets)
-    listener = listen(launch.host, launch.port)  # a port in use is said before a long compile
-    with out.waiting("Preparing the app") if not out.quiet else nullcontext():
+    values = resolve(task, _secrets(task, given))
+    # Not in the event loop, which would hold back Ctrl-C until the compile is over.
+    with out.waiting("Preparing the app"):
         compiled = compile_all(launch, lambda name, text: out.event(name, text) if name != "cached" else None)
         router = load_app(launch, compiled, values)
+    asyncio.run(_serve(router, listener, out))
+
+
+async def _serve(router: AppRouter, listener: socket.socket, out: Output) -> None:
+    from wasmdeploy_driver.executor.serve import Serving
+
     serving = Serving(router, listener, out.event)
     host, port = serving.address
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -156,6 +165,8 @@ def run_once(module: Path, args: tuple[str, ...], env: Mapping[str, str], dirs: 
     compiled = compile_all(launch, lambda _name, _text: None)
     command = load_command(launch, compiled[""], resolve(task, GivenSecrets({})))
     sys.stdout.flush()
+    # Python would see Ctrl-C only when the guest has ended.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         return command.run()
     except GuestTrap as trap:

@@ -19,6 +19,7 @@ from wasmdeploy_cli.commands import (
     new,
     render,
     run,
+    secrets,
     stack,
     status,
     up,
@@ -41,6 +42,8 @@ stack_app = typer.Typer(
     help="A local Nomad, Consul, Vault and Traefik to try things on.", no_args_is_help=True
 )
 driver_app = typer.Typer(help="The Nomad task driver: install it on a node.", no_args_is_help=True)
+
+secrets_app = typer.Typer(help="The app's secrets in Vault.", no_args_is_help=True)
 
 _GUEST_ARGUMENTS = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
@@ -78,6 +81,9 @@ for _name, _command in _stack:
     stack_app.command(_name)(_ending(_command))
 for _name, _command in _driver:
     driver_app.command(_name)(_ending(_command))
+for _name, _command in (("set", secrets.set_), ("list", secrets.list_)):
+    secrets_app.command(_name)(_ending(_command))
+app.add_typer(secrets_app, name="secrets")
 app.add_typer(stack_app, name="stack")
 app.add_typer(driver_app, name="driver")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 from wasmdeploy_driver.errors import SecretError, SecretUnavailable
@@ -76,6 +77,7 @@ class VaultSecrets:
         self._verify: str | bool = ca_cert or True
         self._timeout = timeout
         self._read: dict[str, Mapping[str, Any] | None] = {}
+        self.versions: dict[str, int] = {}  # of each path that was read and found
         self._connected: hvac.Client | None = None
 
     def read(self, path: str, field: str) -> Secret | None:
@@ -103,25 +105,62 @@ class VaultSecrets:
             )
         return self._connected
 
+    def write(self, path: str, field: str, value: Secret) -> int:
+        """Set one field beside the others at `<mount>/<path>` and give the new version; raises SecretError."""
+        mount, rest = _mount_and_path(path)
+        self.read(path, field)
+        fields = {**(self._read[path] or {}), field: value.reveal()}
+        with self._translated(f"write {path}"):
+            # The version that was read must still be the newest, or another's change would be lost.
+            version = self.versions[path] if path in self.versions else self._newest(mount, rest)
+            answer = self._client().secrets.kv.v2.create_or_update_secret(
+                path=rest, secret=fields, cas=version, mount_point=mount
+            )
+        del self._read[path]
+        return int(answer["data"]["version"])
+
+    def _newest(self, mount: str, path: str) -> int:
+        """The number of the newest version, also of a path whose newest version was deleted; 0 for a new path."""
+        import hvac.exceptions
+
+        try:
+            answer = self._client().secrets.kv.v2.read_secret_metadata(path=path, mount_point=mount)
+        except hvac.exceptions.InvalidPath:
+            return 0
+        return int(answer["data"]["current_version"])
+
     def _fetch(self, path: str) -> Mapping[str, Any] | None:
+        import hvac.exceptions
+
+        mount, rest = _mount_and_path(path)
+        try:
+            with self._translated(f"read {path}"):
+                answer = self._client().secrets.kv.v2.read_secret_version(
+                    path=rest, mount_point=mount, raise_on_deleted_version=True
+                )
+        except SecretError as error:
+            if isinstance(error.__cause__, hvac.exceptions.InvalidPath):
+                return None
+            raise
+        try:
+            data, self.versions[path] = answer["data"]["data"], int(answer["data"]["metadata"]["version"])
+        except (KeyError, TypeError) as error:
+            raise SecretError(
+                f"{self._address} does not answer like Vault", "check Vault's address"
+            ) from error
+        return data if isinstance(data, dict) else None
+
+    @contextmanager
+    def _translated(self, act: str) -> Iterator[None]:
         import hvac.exceptions
         import requests
 
-        mount, _, rest = path.strip("/").partition("/")
-        if not rest:
-            raise SecretError(
-                f"Vault path {path!r} needs a mount and a path", "write it as MOUNT/PATH, like secret/app"
-            )
         try:
-            answer = self._client().secrets.kv.v2.read_secret_version(
-                path=rest, mount_point=mount, raise_on_deleted_version=True
-            )
-        except hvac.exceptions.InvalidPath:
-            return None
+            yield
         except hvac.exceptions.Forbidden as error:
             raise SecretError(
-                f"Vault at {self._address} refuses to read {path}",
-                "the task's Vault role or policy does not allow this path; see deploy.vault in the manifest",
+                f"Vault at {self._address} refuses to {act}",
+                "the token's policy does not allow this path; see deploy.vault in the manifest",
             ) from error
         except (
             hvac.exceptions.VaultDown,
@@ -130,15 +169,15 @@ class VaultSecrets:
         ) as error:
             raise SecretUnavailable(f"Vault at {self._address} is sealed or not ready") from error
         except hvac.exceptions.VaultError as error:
-            raise SecretError(
-                f"Vault at {self._address} cannot read {path}: {type(error).__name__}"
-            ) from error
+            raise SecretError(f"Vault at {self._address} cannot {act}: {type(error).__name__}") from error
         except requests.RequestException as error:
             raise SecretUnavailable(f"Vault at {self._address} cannot be reached") from error
-        try:
-            data = answer["data"]["data"]
-        except (KeyError, TypeError) as error:
-            raise SecretError(
-                f"{self._address} does not answer like Vault", "check Vault's address"
-            ) from error
-        return data if isinstance(data, dict) else None
+
+
+def _mount_and_path(path: str) -> tuple[str, str]:
+    mount, _, rest = path.strip("/").partition("/")
+    if not rest:
+        raise SecretError(
+            f"Vault path {path!r} needs a mount and a path", "write it as MOUNT/PATH, like secret/app"
+        )
+    return mount, rest

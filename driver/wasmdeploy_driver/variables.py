@@ -62,5 +62,8 @@ def resolve(task: Task, secrets: SecretSource, mount: str = "secret") -> Values:
         else:
             values[variable.name] = Secret(variable.value)
     if missing:
-        raise SecretError(f"no such secret: {', '.join(missing)}", "store it in Vault, then start again")
+        raise SecretError(
+            f"no such secret: {', '.join(missing)}",
+            "store it: wasmdeploy secrets set NAME, or vault kv put; then start again",
+        )
     return Values(values)

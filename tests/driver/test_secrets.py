@@ -52,7 +52,7 @@ class Vault(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def holds(self, data):
-        self.body = json.dumps({"data": {"data": data, "metadata": {}}}).encode()
+        self.body = json.dumps({"data": {"data": data, "metadata": {"version": 3}}}).encode()
 
 
 class _Handler(BaseHTTPRequestHandler):

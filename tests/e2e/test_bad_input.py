@@ -173,7 +173,11 @@ def test_a_wrong_nomad_token_is_refused(
 
 def test_a_secret_missing_on_the_node_fails_the_deploy(world: World, bad: Path) -> None:
     """Where Vault is not known here, the node finds out: the deploy fails with its words, and destroy cleans up."""
-    env = {"NOMAD_ADDR": world.stack.nomad_addr, "WASMDEPLOY_COMPONENT_DIR": str(world.stack.components_dir)}
+    # Under another name the stack is not known as such, and its Vault not known here.
+    env = {
+        "NOMAD_ADDR": world.stack.nomad_addr.replace("127.0.0.1", "localhost"),
+        "WASMDEPLOY_COMPONENT_DIR": str(world.stack.components_dir),
+    }
     done = world.cli("deploy", bad, "--timeout", "90s", code=1, **env)
     assert "no such secret: token (secret/default/bad#token)" in done.stderr.splitlines()[-2]
     world.cli("destroy", bad)

@@ -43,6 +43,12 @@ def write_app(directory: Path, version: str, host: str) -> None:
     manifest.write_text("\n".join(lines) + "\n")
 
 
+def write(file: Path, text: str) -> Path:
+    """A file with a text in it."""
+    file.write_text(text)
+    return file
+
+
 def move(world: World, load: Load, host: str) -> None:
     """Send the load to another host once that answers."""
     eventually(f"{host} answers", lambda: world.get(host).status_code == 200, 120)
@@ -76,8 +82,22 @@ def test_an_app_is_deployed_changed_under_load_and_destroyed(world: World, app: 
     assert world.get("two.localhost").text == f"two {digest}"
     assert world.get("one.localhost").status_code == 404
 
+    # A secret that has changed is a new version; without a change there is none.
+    assert "Nothing changed: version 1 stays" in world.cli("deploy", app).stderr
+    done = world.cli("secrets", "set", "token", app, "--file", write(app / "token", "changed\n"))
+    assert "Stored token, version 2" in done.stderr
+    world.cli("deploy", app)
+    # Both versions have the same route: the old one answers too until Traefik has seen that it left.
+    changed = f"two {hashlib.sha256(b'changed').hexdigest()}"
+    eventually(
+        "the new secret's effect", lambda: {world.get("two.localhost").text for _ in range(4)} == {changed}
+    )
+    listed = json.loads(world.cli("secrets", "list", app, "--json").stdout)
+    assert listed == [{"secret": "token", "path": f"secret/default/{name}", "field": "token", "stored": True}]
+
     status = json.loads(world.cli("status", app, "--json").stdout)
-    assert (status["version"], status["serving"], status["state"]) == (1, True, "running")
+    assert (status["version"], status["serving"], status["state"]) == (2, True, "running")
+    assert status["url"] == f"http://two.localhost:{world.stack.traefik_addr.rpartition(':')[2]}/"
     assert "asked for /" in world.cli("logs", app).stdout
 
     world.cli("destroy", app)

@@ -25,12 +25,16 @@ def command(
     variable: Variables = None,
 ) -> None:
     """Print the Nomad job of a built app."""
+    from wasmdeploy_cli.deployment.publish import component_dir as app_dir
     from wasmdeploy_cli.job import Artifacts, build_job
     from wasmdeploy_cli.job.tool import installed_version
     from wasmdeploy_cli.jobspec import render_hcl
     from wasmdeploy_cli.manifest import digests, load, read_values
+    from wasmdeploy_cli.nomad import settings
 
     app = load(path)
+    if not component_dir and (shared := settings().components) is not None:
+        component_dir = str(app_dir(app, shared))  # as `deploy` does
     job = build_job(
         app,
         Artifacts(digests(app), component_dir),

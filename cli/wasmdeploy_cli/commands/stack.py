@@ -57,11 +57,10 @@ def up(
         "CONSUL_HTTP_ADDR": state.consul_addr,
         "VAULT_ADDR": state.vault_addr,
         "TRAEFIK_ADDR": state.traefik_addr,
+        "WASMDEPLOY_COMPONENT_DIR": str(state.components_dir),
     }
     if json:
-        output.data(
-            {**addresses, "components_dir": str(state.components_dir), "data_dir": str(state.data_dir)}
-        )
+        output.data({**addresses, "data_dir": str(state.data_dir)})
     else:
         output.data("\n".join(f"{name}={value}" for name, value in addresses.items()))
         output.note("Commands use this stack while NOMAD_ADDR is unset. Stop it with: wasmdeploy stack down")

@@ -21,7 +21,8 @@ def command(
 
     out = Output(as_json)
     wanted = target(path, app, namespace)
-    status = read_status(Nomad(settings(), wanted.namespace, wanted.region), wanted)
+    where = settings()
+    status = read_status(Nomad(where, wanted.namespace, wanted.region), wanted, where)
     if as_json:
         out.data({**asdict(status), "serving": status.serving})
     else:

@@ -30,12 +30,13 @@ def command(
     Example: wasmdeploy up --build --listen 127.0.0.1:0 --variable greeting=Hello
     """
     from wasmdeploy_cli.builder import build as build_app
-    from wasmdeploy_cli.local import Options, address, pairs, serve
+    from wasmdeploy_cli.local import Options, address, bound, pairs, serve
     from wasmdeploy_cli.manifest import load, read_values
 
     out = Output(as_json)
     app = load(path)
     options = Options(*address(listen), pairs(env or [], "--env"), read_values(variable or []))
+    listener = bound(options.host, options.port)  # a port in use is said before a long build
     if build:
         build_app(app, out)
-    serve(app, options, out)
+    serve(app, options, out, listener)

@@ -28,6 +28,10 @@ def check_nomad(nomad: Nomad, app: App) -> None:
             f"Nomad has no region {app.deploy.region!r}, only {', '.join(sorted(regions))}",
             "see deploy.region",
         )
+    if not nomad.has_namespace():
+        raise ClusterError(
+            f"Nomad has no namespace {app.namespace!r}", f"make it: nomad namespace apply {app.namespace}"
+        )
     ready = [
         node
         for node in nomad.nodes()
@@ -69,21 +73,29 @@ def check_consul(settings: Settings) -> None:
         )
 
 
-def check_secrets(settings: Settings, app: App, out: Output) -> None:
-    """Every secret is in Vault, where its address is known here; raises SecretError."""
+def check_secrets(settings: Settings, app: App, out: Output) -> str:
+    """Every secret is in Vault, where its address is known here; gives the paths with their versions.
+
+    The versions become part of the job: a changed secret is a new version of the app. Raises SecretError.
+    """
     if not app.secrets:
-        return
+        return ""
     if not settings.vault:
         out.event("unchecked", "Secrets are not checked: VAULT_ADDR is not set")
-        return
-    task = make_task(app, dict.fromkeys(app.component, ""), values=_any_values(app))
+        return ""
+    vault = vault_of(settings)
+    resolve(make_task(app, dict.fromkeys(app.component, ""), values=_any_values(app)), vault)
+    return " ".join(f"{path}@{version}" for path, version in sorted(vault.versions.items()))
+
+
+def vault_of(settings: Settings) -> VaultSecrets:
+    """The Vault that the settings name."""
     verify = settings.vault_tls.verify
-    ca_cert = verify if isinstance(verify, str) else ""
-    resolve(
-        task,
-        VaultSecrets(
-            settings.vault, settings.vault_token, namespace=settings.vault_namespace, ca_cert=ca_cert
-        ),
+    return VaultSecrets(
+        settings.vault,
+        settings.vault_token,
+        namespace=settings.vault_namespace,
+        ca_cert=verify if isinstance(verify, str) else "",
     )
 
 

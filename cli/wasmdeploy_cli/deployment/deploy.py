@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.deployment.checks import check_consul, check_guests, check_nomad, check_secrets
 from wasmdeploy_cli.deployment.publish import publish
 from wasmdeploy_cli.deployment.rollout import Rollout
+from wasmdeploy_cli.deployment.target import through
 from wasmdeploy_cli.errors import ClusterError, DeployError
 from wasmdeploy_cli.job import Artifacts, build_job
 from wasmdeploy_cli.job.route import url
@@ -42,36 +42,44 @@ def deploy(app: App, settings: Settings, options: Options, out: Output) -> str:
     with out.waiting("Checking Nomad, Consul and Vault"):
         check_nomad(nomad, app)
         check_consul(settings)
-        check_secrets(settings, app, out)
-    job = _job(app, {name: guest.digest for name, guest in guests.items()}, base, options)
+        revision = check_secrets(settings, app, out)
+    digests = {name: guest.digest for name, guest in guests.items()}
+    job = _job(app, digests, base, options, revision)
     publish(app, guests, base, out)
+    before = nomad.job(app.name)
     evaluation = nomad.register(job)
+    if before is not None and (nomad.job(app.name) or {}).get("Version") == before["Version"]:
+        out.event(
+            "unchanged", f"Nothing changed: version {before['Version']} stays", version=before["Version"]
+        )
+        return reachable(app, settings)
     out.event("registered", f"Registered {app.name} in namespace {app.namespace}", evaluation=evaluation)
     if options.timeout:
         _watch(Rollout(nomad, app.name, out, time.monotonic() + options.timeout), evaluation, out)
         _wait_for_route(app, settings, out, time.monotonic() + 30)
-    return _reachable(app, settings)
+    return reachable(app, settings)
 
 
-def _reachable(app: App, settings: Settings) -> str:
-    """The app's URL; a name below localhost is served by the known Traefik, whatever its port."""
-    if settings.traefik and app.deploy.host.endswith("localhost"):
-        return f"http://{app.deploy.host}:{urlsplit(settings.traefik).port or 80}/"
-    return url(app)
+def reachable(app: App, settings: Settings) -> str:
+    """The app's URL, empty without a host name."""
+    return through(url(app), settings)
 
 
-def _job(app: App, digests: Mapping[str, str], base: Path | None, options: Options) -> dict[str, Any]:
+def _job(
+    app: App, digests: Mapping[str, str], base: Path | None, options: Options, revision: str
+) -> dict[str, Any]:
     from wasmdeploy_cli.deployment.publish import component_dir
 
     directory = str(component_dir(app, base)) if base is not None else ""
     artifacts = Artifacts(digests, directory)
-    return build_job(app, artifacts, values=options.values, tool_version=installed_version())
+    return build_job(
+        app, artifacts, values=options.values, revision=revision, tool_version=installed_version()
+    )
 
 
 def _watch(rollout: Rollout, evaluation: str, out: Output) -> None:
     deployment = rollout.placed(evaluation)
-    if not deployment:
-        out.event("unchanged", "Nothing changed: this version runs already")
+    if not deployment:  # only the number of instances or the like has changed
         return
     rollout.healthy(deployment)
     out.event("healthy", "The new version is healthy and promoted", deployment=deployment)

@@ -34,7 +34,9 @@ class Rollout:
             self._pause("the scheduler to decide")
         if failed := evaluation.get("FailedTGAllocs"):
             raise DeployError(
-                f"Nomad finds no place for {self.job}: {_no_place(failed)}", "see: nomad node status"
+                f"Nomad finds no place for {self.job}: {_no_place(failed)}",
+                "the job waits for one: change deploy.cpu, deploy.memory or deploy.datacenters and deploy again, "
+                "or: wasmdeploy destroy",
             )
         if evaluation["Status"] != "complete":
             raise DeployError(f"the scheduler failed: {evaluation.get('StatusDescription', '')}")
@@ -118,4 +120,4 @@ def _no_place(failed: Json) -> str:
     for group in failed.values():
         filtered = {**(group.get("ConstraintFiltered") or {}), **(group.get("DimensionExhausted") or {})}
         reasons += [f"{why} ({count} nodes)" for why, count in filtered.items()]
-    return "; ".join(reasons) or "no node is free"
+    return "; ".join(reasons) or "no node in its datacenters is free"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from wasmdeploy_cli.deployment.target import Target
+from wasmdeploy_cli.deployment.target import Target, through
 from wasmdeploy_cli.errors import ClusterError
-from wasmdeploy_cli.nomad import Nomad
+from wasmdeploy_cli.nomad import Nomad, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Status:
         return any(each.state == "running" and each.healthy is not False for each in self.allocations)
 
 
-def read_status(nomad: Nomad, target: Target) -> Status:
+def read_status(nomad: Nomad, target: Target, settings: Settings) -> Status:
     """The job's state now; raises ClusterError, also where there is no such job."""
     job = require_job(nomad, target)
     allocations = [
@@ -60,7 +60,7 @@ def read_status(nomad: Nomad, target: Target) -> Status:
         version=int(job["Version"]),
         app_version=meta.get("app_version", ""),
         digest=meta.get("digest", ""),
-        url=links[0].get("URL", ""),
+        url=through(links[0].get("Url", ""), settings),
         allocations=tuple(sorted(allocations, key=lambda each: (-each.version, each.id))),
     )
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from wasmdeploy_cli.manifest import load
+from wasmdeploy_cli.nomad import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +25,11 @@ def target(path: Path, name: str, namespace: str) -> Target:
         return Target(name, namespace or "default")
     app = load(path)
     return Target(app.name, namespace or app.namespace, app.deploy.region)
+
+
+def through(link: str, settings: Settings) -> str:
+    """An app's URL as it works from here: a name below localhost is served by the known Traefik, at its port."""
+    parts = urlsplit(link)
+    if settings.traefik and (parts.hostname or "").endswith("localhost"):
+        return f"http://{parts.hostname}:{urlsplit(settings.traefik).port or 80}/"
+    return link

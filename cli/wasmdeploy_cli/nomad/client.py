@@ -38,6 +38,10 @@ class Nomad:
         """The regions of the cluster: the cheapest call that needs a working Nomad."""
         return list(self._call(self._api.regions.get_regions))
 
+    def has_namespace(self) -> bool:
+        """Whether the namespace of these calls exists."""
+        return self._maybe(lambda: self._api.namespace.get_namespace(self.namespace)) is not None
+
     def nodes(self) -> list[Json]:
         """The nodes, with their drivers."""
         return list(self._call(self._api.nodes.get_nodes))
@@ -105,7 +109,8 @@ class Nomad:
         cause = getattr(error, "nomad_resp", error)
         if not isinstance(cause, requests.Response):
             return self._unreachable(cause)
-        text = cause.text.strip().splitlines()[0] if cause.text.strip() else f"HTTP {cause.status_code}"
+        # Nomad lists what is wrong with a job below a headline, a line each.
+        text = " ".join(line.strip() for line in cause.text.splitlines()) or f"HTTP {cause.status_code}"
         if cause.status_code == 403:
             return ClusterError(
                 f"Nomad at {self._address} refuses: {text}",

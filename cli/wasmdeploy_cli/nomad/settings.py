@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wasmdeploy_cli.errors import ConfigError
@@ -62,21 +62,40 @@ class Settings:
 
 
 def settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The cluster that the environment names, else the local stack, else Nomad on its standard port."""
-    if environment.get("NOMAD_ADDR"):
-        return from_environment(environment)
+    """The cluster that NOMAD_ADDR names, else the running local stack, else Nomad on its standard port.
+
+    NOMAD_ADDR may name the stack itself, as `stack up` prints it; then the environment's other variables go
+    before the stack's own.
+    """
     from wasmdeploy_cli.stack.state import current
 
+    named = environment.get("NOMAD_ADDR", "").rstrip("/")
     stack = current()
-    if stack is None:
-        return from_environment({**environment, "NOMAD_ADDR": _NOMAD_DEFAULT})
-    return Settings(
+    if stack is None or named not in ("", stack.nomad_addr):
+        return from_environment({"NOMAD_ADDR": _NOMAD_DEFAULT, **environment} if not named else environment)
+    local = Settings(
         nomad=stack.nomad_addr,
         consul=stack.consul_addr,
         vault=stack.vault_addr,
         vault_token=stack.vault_token,
         traefik=stack.traefik_addr,
         components=stack.components_dir,
+        local=True,
+    )
+    return _over(local, environment) if named else local
+
+
+def _over(local: Settings, environment: Mapping[str, str]) -> Settings:
+    given = from_environment(environment)
+    return replace(
+        given,
+        consul=given.consul or local.consul,
+        vault=given.vault or local.vault,
+        vault_token=local.vault_token
+        if given.vault in ("", local.vault) and not environment.get("VAULT_TOKEN")
+        else given.vault_token,
+        traefik=given.traefik or local.traefik,
+        components=given.components or local.components,
         local=True,
     )
 

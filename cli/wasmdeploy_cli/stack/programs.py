@@ -27,6 +27,6 @@ def found(bin_dir: Path | None = None, programs: Sequence[str] = PROGRAMS) -> Ma
         places = f"in {bin_dir}, on PATH" if bin_dir else "on PATH"
         raise StackError(
             f"{', '.join(missing)}: found neither {places} nor in {cache_dir()}",
-            "install them, name their directory with --bin-dir, or run tests/stack/build.py of a checkout",
+            "install them, name their directory with --bin-dir, or build them in a checkout: make stack-programs",
         )
     return {name: Path(where).absolute() for name, where in paths.items() if where}

@@ -58,6 +58,8 @@ def up(options: Options, output: Output) -> StackState:
         record = Record(features, numbers, running, str(bin_dir or ""))
         with undone_on_failure(directory, record, output):
             _prepared(directory, features, output)
+            if not options.auto_ports:
+                _tell_moved(numbers, features, output)
             for member in members:
                 record = started(directory, record, member, binaries, output)
         return described(directory, record)
@@ -88,6 +90,16 @@ def _ports(
     held = {name: port for name, port in before.ports.items() if name.split(".")[0] in running}
     others = {name: port for name, port in ports.wanted(features.clients).items() if name not in held}
     return held | ports.chosen(others, before.ports, ports.free_now(), options.auto_ports)
+
+
+def _tell_moved(numbers: Mapping[str, int], features: Features, output: Output) -> None:
+    """Say which of the ports that people know by heart is another one."""
+    for name, standard in ports.wanted(features.clients).items():
+        if name in ("nomad.http", "consul.http", "vault.http", "traefik.web") and numbers[name] != standard:
+            program = name.partition(".")[0]
+            output.event(
+                "port", f"Port {standard} is not free: {program} is on {numbers[name]}", port=numbers[name]
+            )
 
 
 def _prepared(directory: Directory, features: Features, output: Output) -> None:

@@ -36,6 +36,9 @@ class HttpGuest(Protocol):
         ...
 
 
+AppRouter = Router[HttpGuest]
+
+
 class Command(Protocol):
     """A guest that runs once."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -52,6 +53,7 @@ def write(compiled: bytes | bytearray, entry: Path) -> None:
 def main() -> int:
     """Compile stdin into the entry named on the command line."""
     form, entry = sys.argv[1], Path(sys.argv[2])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is our caller's business, which ends us
     os.nice(10)  # apps that serve on this machine go first
     started = time.monotonic()
     try:
