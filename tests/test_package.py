@@ -30,7 +30,8 @@ def contents(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "wasmdeploy_cli/templates/http-py/wasmdeploy.toml",
         "wasmdeploy_cli/templates/http-py/app.py",
         "wasmdeploy_cli/templates/http-py/dot-gitignore",
-        "wasmdeploy_cli/guest_py/wasmdeploy_http/__init__.py",
+        "wasmdeploy_http/__init__.py",
+        "wasmdeploy_http/py.typed",
         "wasmdeploy_cli/wit/wasmdeploy.wit",
         "wasmdeploy_cli/py.typed",
         "wasmdeploy_driver/adapter/compose.wasm",
@@ -45,5 +46,9 @@ def test_the_wheel_has(contents: set[str], name: str) -> None:
 def test_the_wheel_has_nothing_else(contents: set[str]) -> None:
     """Neither tests nor the adapter's sources are installed."""
     tops = {name.split("/")[0] for name in contents}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"wasmdeploy_cli", "wasmdeploy_driver"}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {
+        "wasmdeploy_cli",
+        "wasmdeploy_driver",
+        "wasmdeploy_http",
+    }
     assert not [name for name in contents if name.endswith((".rs", ".pyc")) or "/target/" in name]
