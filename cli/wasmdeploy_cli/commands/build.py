@@ -7,7 +7,7 @@ from wasmdeploy_cli.console import Output
 
 
 def command(path: ManifestPath = HERE, as_json: Json = False) -> None:
-    """Run the build command of every component in the manifest, and check what it made.
+    """Build the app's components, and check them.
 
     Example: wasmdeploy build
     """

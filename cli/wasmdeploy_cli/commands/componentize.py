@@ -17,8 +17,9 @@ def command(
         list[Path] | None, typer.Option("--path", "-p", help="Directory to import from; may be repeated.")
     ] = None,
 ) -> None:
-    """Build a Python HTTP handler into a WASI 0.2 component; what the http-py template's build command runs.
+    """Turn a Python HTTP handler into a component.
 
+    The http-py template's build command runs it; the component is one of WASI 0.2.
     Example: wasmdeploy componentize app -o hello.wasm
     """
     from wasmdeploy_cli.componentize import componentize

@@ -27,9 +27,9 @@ def command(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Deploy the app to the cluster of NOMAD_ADDR, or to the local stack, and wait until it serves.
+    """Bring the app to the cluster, and wait until it serves.
 
-    Everything is checked before anything is sent. Example: wasmdeploy deploy --build
+    The cluster is that of NOMAD_ADDR, or the local stack. Everything is checked before anything is sent. Example: wasmdeploy deploy --build
     """
     from wasmdeploy_cli.builder import build as build_app
     from wasmdeploy_cli.deployment.deploy import Options, deploy

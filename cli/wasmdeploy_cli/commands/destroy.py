@@ -17,7 +17,9 @@ def command(
     timeout: Annotated[str, typer.Option(help="How long to wait for the instances to end, like 2m.")] = "2m",
     as_json: Json = False,
 ) -> None:
-    """Stop the app and remove its job, service and published components. Its secrets stay in Vault.
+    """Take the app off the cluster.
+
+    Its job, service and published components are removed; its secrets stay in Vault.
 
     Example: wasmdeploy destroy
     """

@@ -19,7 +19,9 @@ def command(
     namespace: Namespace = "",
     as_json: Json = False,
 ) -> None:
-    """Print the logs of all instances, each line marked with its instance. Example: wasmdeploy logs -f"""
+    """Print what the app's instances wrote.
+
+    Each line is marked with its instance; what guests print is on their stderr. Example: wasmdeploy logs -f"""
     from wasmdeploy_cli.deployment.logs import read_lines
     from wasmdeploy_cli.deployment.status import require_job
     from wasmdeploy_cli.deployment.target import target

@@ -23,9 +23,9 @@ def command(
         typer.Option("--dir", metavar="HOST::GUEST", help="Directory the guest may open; may be repeated."),
     ] = None,
 ) -> int:
-    """Run a program once, with this terminal's input and output, and end with its exit code.
+    """Run a WebAssembly program once.
 
-    A trap ends with 134 and wasm's backtrace. Example: wasmdeploy run --dir .::/ tool.wasm --flag file.txt
+    It has this terminal's input and output, and its exit code is this command's. A trap ends with 134 and wasm's backtrace. Example: wasmdeploy run --dir .::/ tool.wasm --flag file.txt
     """
     from wasmdeploy_cli.local import pairs, run_once
 

@@ -46,7 +46,10 @@ def up(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Start Consul, Vault, Nomad with the wasm driver, and Traefik on 127.0.0.1; start again what crashed."""
+    """Start the stack, or what of it has crashed.
+
+    Consul, Vault, Nomad with the wasm driver, and Traefik, on 127.0.0.1.
+    """
     from wasmdeploy_cli.stack.up import Options, up
 
     output = Output(json_mode=json)
@@ -76,7 +79,10 @@ def down(
     ] = False,
     json: Json = False,
 ) -> None:
-    """Stop every task and every member; jobs and secrets are there again after the next `up`."""
+    """Stop the stack and all of its tasks.
+
+    Jobs and secrets are there again after the next `up`, unless --purge removes them.
+    """
     from wasmdeploy_cli.stack.directory import located
     from wasmdeploy_cli.stack.down import down
 
@@ -91,7 +97,10 @@ def down(
 
 
 def status(data_dir: DataDir = None, json: Json = False) -> None:
-    """Show how each member is; the exit code is 3 unless all of them work."""
+    """Show how each of the programs is.
+
+    It ends with 3 unless all of them work.
+    """
     from wasmdeploy_cli.stack.status import status
 
     output = Output(json_mode=json)

@@ -11,7 +11,9 @@ from wasmdeploy_cli.console import Output
 def command(
     path: ManifestPath = HERE, app: AppName = "", namespace: Namespace = "", as_json: Json = False
 ) -> int:
-    """Show the app's job, its version and its instances; ends with 3 where none of them serves.
+    """Show the app's version and instances.
+
+    It ends with 3 where none of them serves.
 
     Example: wasmdeploy status --json
     """

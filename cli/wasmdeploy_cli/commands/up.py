@@ -24,7 +24,7 @@ def command(
     build: Annotated[bool, typer.Option("--build", "-b", help="Build the app first.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Serve the app with the wasmtime that is built in, until Ctrl-C.
+    """Serve the app on this machine, until Ctrl-C.
 
     A secret's value comes from --variable, or from Vault where VAULT_ADDR or a local stack names one.
     Example: wasmdeploy up --build --listen 127.0.0.1:0 --variable greeting=Hello
