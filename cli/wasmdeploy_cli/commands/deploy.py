@@ -29,7 +29,8 @@ def command(
 ) -> None:
     """Bring the app to the cluster, and wait until it serves.
 
-    The cluster is that of NOMAD_ADDR, or the local stack. Everything is checked before anything is sent. Example: wasmdeploy deploy --build
+    The cluster is that of NOMAD_ADDR, or the local stack. Everything is checked before anything is sent.
+    Example: wasmdeploy deploy --build
     """
     from wasmdeploy_cli.builder import build as build_app
     from wasmdeploy_cli.deployment.deploy import Options, deploy

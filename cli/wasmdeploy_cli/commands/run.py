@@ -25,7 +25,8 @@ def command(
 ) -> int:
     """Run a WebAssembly program once.
 
-    It has this terminal's input and output, and its exit code is this command's. A trap ends with 134 and wasm's backtrace. Example: wasmdeploy run --dir .::/ tool.wasm --flag file.txt
+    It has this terminal's input and output, and its exit code is this command's. A trap ends with 134 and
+    wasm's backtrace. Example: wasmdeploy run --dir .::/ tool.wasm --flag file.txt
     """
     from wasmdeploy_cli.local import pairs, run_once
 
