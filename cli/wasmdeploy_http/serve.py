@@ -26,7 +26,7 @@ def handler(handle: Callable[[Request], Any] | None) -> type:
         raise TypeError("has no function handle(request)")
     app = handle
     if inspect.iscoroutinefunction(handle):
-        raise TypeError("handle is async, which is not supported: write def handle(request)")
+        raise TypeError("has an async handle, which is not supported: write def handle(request)")
 
     class IncomingHandler(exports.IncomingHandler):  # type: ignore[misc]  # generated at build time
         def handle(self, request: types.IncomingRequest, response_out: types.ResponseOutparam) -> None:
