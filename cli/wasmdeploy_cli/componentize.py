@@ -95,6 +95,8 @@ def _run(tool: str, paths: list[Path], directory: Path, made: Path) -> str:
 
 def _failure(said: str, source: Path, paths: list[Path]) -> GuestError:
     """One line from the traceback of the app's own import; all that was said where there is none."""
+    if called := re.search(r"called trapping stub: (\S+)", said):
+        return GuestError(f"{source}: {called[1]} is called while the app is built", "call it in handle")
     lines = said.splitlines()
     frames = [(at, found) for at, line in enumerate(lines) if (found := _FRAME.match(line))]
     after = lines[frames[-1][0] + 1 :] if frames else []
@@ -104,7 +106,9 @@ def _failure(said: str, source: Path, paths: list[Path]) -> GuestError:
     # Paths are mounted by number, the entry's as 0.
     own = [found for _, found in frames if 1 <= int(found["path"]) <= len(paths)]
     if not own:
-        return GuestError(f"{source} {words.partition(': ')[2]}")
+        # TypeError is the library's, about what the app's `handle` is.
+        about = words.removeprefix("TypeError: ")
+        return GuestError(f"{source} {about}" if about != words else f"{source}: {words}")
     file = paths[int(own[-1]["path"]) - 1] / own[-1]["file"]
     return GuestError(f"{file}:{own[-1]['line']}: {words.removeprefix('SyntaxError: ')}", _hint(words))
 
@@ -120,9 +124,7 @@ def _hint(words: str) -> str:
             return "imports are looked for in the directories of -p only; native extensions do not run"
         if words.startswith(("SyntaxError", "IndentationError", "TabError")):
             return ""
-        return (
-            "a module runs once, while the app is built; what needs a request or a variable goes into handle"
-        )
+        return "a module runs once, while the app is built; what needs a request, a variable or a call goes into handle"
     if missing[1] in sys.stdlib_module_names:
         return "this part of Python's library is not there in WebAssembly"
     return (

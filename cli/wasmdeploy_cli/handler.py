@@ -22,6 +22,7 @@ def find(module: str, paths: list[Path]) -> Path:
     for path in paths:
         if not path.is_dir():
             raise ConfigError(f"{path} is no directory", "give directories to import from with -p")
+    for path in paths:
         for file in (path / relative / "__init__.py", path / f"{relative}.py"):
             if file.is_file():
                 return file

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from wasmdeploy_http import component
 from wasmdeploy_http.headers import Headers
 from wasmdeploy_http.messages import Response, encoded
 
@@ -37,15 +38,11 @@ def fetch(
     Raises FetchError where the host is not allowed, cannot be reached, or fails in between; ValueError for a header
     that cannot be sent.
     """
-    try:
-        from componentize_py_types import Err
-        from wit_world.imports import outgoing_handler, types
+    component.require("fetch")
+    from componentize_py_types import Err
+    from wit_world.imports import outgoing_handler, types
 
-        from wasmdeploy_http import body as wire
-    except ModuleNotFoundError:
-        raise RuntimeError(
-            "fetch works in a component only: in a test, put a function in its place"
-        ) from None
+    from wasmdeploy_http import body as wire
 
     content, content_type = encoded(body)
     fields = Headers(headers)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from wasmdeploy_http import component
+
 
 def variable(name: str) -> str | None:
     """The value of a variable, None where the component has none of that name."""
@@ -17,10 +19,7 @@ def variables() -> dict[str, str]:
 
 
 def _store(function: str) -> Any:
-    try:
-        from wit_world.imports import store
-    except ModuleNotFoundError:
-        raise RuntimeError(
-            f"{function} works in a component only: in a test, put a function in its place"
-        ) from None
+    component.require(function)
+    from wit_world.imports import store
+
     return store

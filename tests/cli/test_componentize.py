@@ -142,6 +142,17 @@ def test_the_tools_own_packages_are_not_the_apps(tmp_path: Path) -> None:
     assert "pip install --target deps requests" in caught.value.hint
 
 
+def test_a_variable_is_not_there_while_the_app_is_built(tmp_path: Path) -> None:
+    """A module that reads a variable on its way is told where that belongs."""
+    (tmp_path / "app.py").write_text(
+        "from wasmdeploy_http import variable\n\nWORD = variable('word')\nhandle = print\n"
+    )
+    with pytest.raises(
+        GuestError, match=r"app\.py:3: RuntimeError: variable works only .* call it in handle"
+    ):
+        componentize("app", tmp_path / "app.wasm", [tmp_path])
+
+
 def test_a_handler_that_only_the_build_can_find(tmp_path: Path) -> None:
     """An async handler from elsewhere is refused when it is imported."""
     (tmp_path / "other.py").write_text("async def handle(request): pass\n")

@@ -147,6 +147,16 @@ def test_a_traceback_is_one_line(monkeypatch, rest, words, hint):
     assert hint in caught.value.hint
 
 
+def test_a_call_to_the_host_while_building(monkeypatch):
+    """A function of the host, called by the module, is named."""
+    Path("app.py").write_text("handle = print")
+    monkeypatch.setattr(
+        componentize, "_run", lambda *_: "wasm\n    1: called trapping stub: wasi:a/b@0.2.0#get\n"
+    )
+    with pytest.raises(GuestError, match=r"app\.py: wasi:a/b@0\.2\.0#get is called while the app is built"):
+        componentize.componentize("app", Path("app.wasm"), [Path()])
+
+
 def test_other_failures_are_told_whole(monkeypatch):
     """Where there is no traceback, all that was said is the error."""
     Path("app.py").write_text("handle = print")

@@ -30,5 +30,5 @@ def test_an_error_says_what_failed():
 )
 def test_outside_a_component(call):
     """What needs a component says so, and what to do in a test."""
-    with pytest.raises(RuntimeError, match="in a component only: in a test, put a function in its place"):
+    with pytest.raises(RuntimeError, match="call it in handle; in a test, put a function in its place"):
         call()
