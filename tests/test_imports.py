@@ -44,8 +44,8 @@ GENERATED = tuple(f"wasmdeploy_http.{name}" for name in ("body", "outbound", "se
 HOMES = {
     "componentize_py_types": GENERATED,
     "google": ("wasmdeploy_driver.plugin",),
-    "granian": ("wasmdeploy_driver.http.front",),
     "grpc": ("wasmdeploy_driver.plugin",),
+    "httptools": ("wasmdeploy_driver.http.reader",),
     "httpx": (
         "wasmdeploy_cli.nomad.logs",
         "wasmdeploy_cli.stack.health",

@@ -1,9 +1,10 @@
 import asyncio
+import threading
 
 import pytest
 
 from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
-from wasmdeploy_driver.http.app import HEALTH, MAX_BODY, App
+from wasmdeploy_driver.http.app import HEALTH, App
 from wasmdeploy_driver.http.lanes import Lanes
 from wasmdeploy_driver.http.message import Request, Response
 from wasmdeploy_driver.http.router import Route, Router
@@ -25,76 +26,47 @@ class Guest:
 
 
 class Client:
-    """Sends ASGI requests to an app around one guest at /app/..."""
+    """Sends requests to an app around one guest."""
 
-    def __init__(self, answer=ANSWER):
+    def __init__(self, answer=ANSWER, route="/app/..."):
         self.guest = Guest(answer)
         self.log = []
-        self.app = App(
-            Router([Route("/app/...", self.guest)]), Lanes(1), lambda *words: self.log.append(words)
-        )
+        self.app = App(Router([Route(route, self.guest)]), Lanes(1), lambda *words: self.log.append(words))
 
-    def request(self, path="/app", *messages, method="GET", query=b"", headers=()):
-        """(status, headers, body) of one request."""
-        scope = {
-            "type": "http",
-            "method": method,
-            "scheme": "http",
-            "raw_path": path.encode(),
-            "query_string": query,
-            "headers": headers,
-            "client": ("192.0.2.7", 5),
-        }
-        waiting, sent = list(messages or [{"type": "http.request"}]), []
-
-        async def receive():
-            return waiting.pop(0)
-
-        async def send(message):
-            sent.append(message)
-
-        asyncio.run(self.app(scope, receive, send))
-        start, body = sent
-        return start["status"], start["headers"], body["body"]
-
-
-def part(body, more=False):
-    return {"type": "http.request", "body": body, "more_body": more}
+    def request(self, target="/app", method="GET"):
+        """The response to one request."""
+        return asyncio.run(self.app.handle(Request(method, "http", b"a.test", target.encode(), ())))
 
 
 def test_a_request_reaches_its_guest():
-    """The guest gets the raw target, the headers in lower case, the whole body and its route."""
+    """The guest gets the request as it is, and its route; its response is the answer."""
     client = Client()
-    messages = (part(b"a", True), part(b"b", True), part(b"c"))
-    answer = client.request(
-        "/app/%61", *messages, method="POST", query=b"q=1", headers=[(b"Host", b"a.test")]
-    )
-    assert answer == (200, ((b"x", b"y"),), b"body")
-    expected = Request(
-        "POST", "http", b"a.test", b"/app/%61?q=1", ((b"host", b"a.test"),), b"abc", "192.0.2.7"
-    )
-    assert client.guest.asked == [(expected, "/app/...")]
+    assert client.request("/app/%61?q=1") is ANSWER
+    assert client.guest.asked == [(Request("GET", "http", b"a.test", b"/app/%61?q=1", ()), "/app/...")]
     assert (client.app.requests, client.app.failures, client.app.in_flight) == (1, 0, 0)
 
 
 def test_no_route():
     """A path without a route is a 404 that no guest sees."""
     client = Client()
-    assert client.request("/other")[0] == 404
+    assert client.request("/other").status == 404
     assert not client.guest.asked
 
 
-def test_the_answer_to_head():
-    """The answer to HEAD keeps its headers and loses its body."""
-    assert Client().request(method="HEAD") == (200, ((b"x", b"y"),), b"")
+def test_a_question_to_the_whole_server():
+    """`OPTIONS *` goes to the guest at the root, and to nobody where there is none."""
+    assert Client().request("*", "OPTIONS").status == 404
+    root = Client(route="/...")
+    assert root.request("*", "OPTIONS").status == 200
+    assert root.guest.asked[0][0].target == b"*"
 
 
 def test_health():
     """The health check is answered by the host; it fails once the app is being stopped."""
     client = Client()
-    assert client.request(HEALTH)[0] == 200
+    assert client.request(HEALTH).status == 200
     client.app.draining = True
-    assert client.request(HEALTH)[0] == 503
+    assert client.request(HEALTH).status == 503
     assert not client.guest.asked
 
 
@@ -111,8 +83,8 @@ def test_a_failure(error, status, event):
     """A failure is told to the operator in full, to the client not at all."""
     client = Client(error)
     answer = client.request()
-    assert answer[0] == status
-    assert b"secret" not in answer[2]
+    assert answer.status == status
+    assert b"secret" not in answer.body
     ((name, words),) = client.log
     assert name == event
     assert words.startswith("GET /app: ")
@@ -120,22 +92,28 @@ def test_a_failure(error, status, event):
     assert (client.app.failures, client.app.in_flight) == (1, 0)
 
 
-def test_a_body_that_is_too_large():
-    """A body beyond the bound is refused before the guest runs."""
-    client = Client()
-    half = part(b"x" * (MAX_BODY // 2 + 1), True)
-    assert client.request("/app", half, half)[0] == 413
-    assert not client.guest.asked
+def test_too_many_wait():
+    """Beyond so many requests that wait for their turn, the next is told to come back."""
 
+    class Slow:
+        def __init__(self):
+            self.go = threading.Event()
 
-def test_a_body_that_is_cut_off():
-    """A body whose sender went away in the middle never reaches the guest as if it were whole."""
-    client = Client()
-    assert client.request("/app", part(b"half", True), {"type": "http.disconnect"})[0] == 400
-    assert not client.guest.asked
+        def handle(self, request, route):
+            assert self.go.wait(30)
+            return ANSWER
 
+    async def scenario():
+        slow = Slow()
+        app = App(Router([Route("/...", slow)]), Lanes(1), lambda *_: None, most_waiting=2)
+        request = Request("GET", "http", b"a.test", b"/", ())
+        tasks = [asyncio.create_task(app.handle(request)) for _ in range(3)]
+        await asyncio.sleep(0)
+        refused = await app.handle(request)
+        assert refused.status == 503
+        assert (b"retry-after", b"1") in refused.headers
+        slow.go.set()
+        assert [answer.status for answer in await asyncio.gather(*tasks)] == [200] * 3
+        assert (app.requests, app.failures) == (3, 0)
 
-def test_other_protocols():
-    """A WebSocket is not served."""
-    with pytest.raises(RuntimeError, match="websocket"):
-        asyncio.run(Client().app({"type": "websocket"}, None, None))
+    asyncio.run(scenario())

@@ -10,7 +10,7 @@ from typing import Any
 
 from wasmdeploy_driver.executor.prepare import HttpGuest, Notify
 from wasmdeploy_driver.http.app import App
-from wasmdeploy_driver.http.front import GranianFront, drained, listen
+from wasmdeploy_driver.http.front import HttpFront, listen
 from wasmdeploy_driver.http.lanes import Lanes
 from wasmdeploy_driver.http.router import Router
 
@@ -30,7 +30,7 @@ class Serving:
         self._listener = listener
         host, port = listener.getsockname()[:2]
         self._address: tuple[str, int] = (host, port)
-        self._front = GranianFront()
+        self._front = HttpFront()
         self._lanes = Lanes()
         self.app = App(router, self._lanes, notify)
 
@@ -41,35 +41,21 @@ class Serving:
 
     async def run(self, ready: Callable[[], Any]) -> None:
         """Serve until `stop` has drained the app; `ready` is called once connections are answered."""
-        serving = asyncio.ensure_future(self._front.serve(self.app, self._listener))
         try:
-            await self._answers(serving)
+            await self._front.start(self.app, self._listener)
             ready()
-            await serving
+            await self._front.wait()
         finally:
-            serving.cancel()
+            self._front.abort()
             self._lanes.close()
             self._listener.close()
-
-    async def _answers(self, serving: asyncio.Future[None]) -> None:
-        from wasmdeploy_driver.http.app import HEALTH
-
-        host, port = self.address
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # compared, not bound
-        reader, writer = await asyncio.open_connection(host, port)
-        try:
-            writer.write(f"GET {HEALTH} HTTP/1.1\r\nHost: health\r\nConnection: close\r\n\r\n".encode())
-            answer = asyncio.ensure_future(reader.readline())
-            await asyncio.wait((answer, serving), return_when=asyncio.FIRST_COMPLETED)
-            if not answer.done():
-                answer.cancel()
-                await serving  # raises what stopped the front
-        finally:
-            writer.close()
 
     async def stop(self, timeout: float) -> bool:
         """Stop accepting, wait up to `timeout` seconds for requests in flight; whether all were answered."""
         self.app.draining = True
-        self._front.stop()  # it closes idle connections and finishes the requests under way
-        self._listener.close()  # whoever comes now is refused, not left waiting in the backlog
-        return await drained(lambda: self.app.in_flight, timeout)
+        self._front.stop()
+        try:
+            await asyncio.wait_for(self._front.wait(), timeout)
+        except TimeoutError:
+            return False
+        return True

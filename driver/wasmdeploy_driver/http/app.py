@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
@@ -11,11 +11,10 @@ from wasmdeploy_driver.http.message import Request, Response, text_response
 from wasmdeploy_driver.http.router import Route, Router
 
 HEALTH = "/.well-known/wasmdeploy/health"
+_HEALTH = HEALTH.encode()
 Log = Callable[[str, str], None]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-# A larger request body is refused with 413: it is held in memory.
-MAX_BODY = 64 << 20
+# More requests that wait for a lane are refused: their clients would have given up before their turn.
+MOST_WAITING = 1000
 
 
 class Guest(Protocol):
@@ -27,39 +26,36 @@ class Guest(Protocol):
 
 
 class App:
-    """An ASGI application over a router of guests; `log` gets (event, text) for every failure of a guest."""
+    """Answers requests by a router of guests; `log` gets (event, text) for every failure of a guest."""
 
-    def __init__(self, router: Router[Any], lanes: Lanes, log: Log) -> None:
+    def __init__(self, router: Router[Any], lanes: Lanes, log: Log, most_waiting: int = MOST_WAITING) -> None:
         self._router = router
         self._lanes = lanes
         self._log = log
+        self._most_waiting = most_waiting
         self.requests = 0
         self.failures = 0
         self.in_flight = 0
         self.draining = False
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
-            raise RuntimeError(f"{scope['type']} is not served")
-        self.in_flight += 1
-        try:
-            await self._send(send, scope["method"], await self._answer(scope, receive))
-        finally:
-            self.in_flight -= 1
-
-    async def _answer(self, scope: dict[str, Any], receive: Receive) -> Response:
-        raw_path = scope["raw_path"]
-        if raw_path == HEALTH.encode():
+    async def handle(self, request: Request) -> Response:
+        """Answer one request."""
+        path = request.path
+        if path == _HEALTH:
             return text_response(503, "stopping") if self.draining else text_response(200, "ok")
-        route = self._router.find(raw_path)
+        # `OPTIONS *` asks the whole server, which is whoever answers at the root.
+        route = self._router.find(b"/" if path == b"*" else path)
         if route is None:
             return text_response(404, "no route")
-        body = await _read_body(receive)
-        if isinstance(body, Response):
-            return body
+        if self._lanes.waiting >= self._most_waiting:
+            busy = text_response(503, "too many requests wait")
+            return Response(503, (*busy.headers, (b"retry-after", b"1")), busy.body)
         self.requests += 1
-        return await self._run(route, _request(scope, body))
+        self.in_flight += 1
+        try:
+            return await self._run(route, request)
+        finally:
+            self.in_flight -= 1
 
     async def _run(self, route: Route[Any], request: Request) -> Response:
         try:
@@ -77,37 +73,3 @@ class App:
         self._log(event, f"{request.method} {request.path.decode('latin-1')}: {message}")
         # What went wrong is the operator's business: the client learns nothing of the app's inside.
         return text_response(status, "the app took too long" if status == 504 else "the app failed")
-
-    async def _send(self, send: Send, method: str, response: Response) -> None:
-        await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
-        body = b"" if method == "HEAD" else bytes(response.body)
-        await send({"type": "http.response.body", "body": body})
-
-
-async def _read_body(receive: Receive) -> bytes | Response:
-    """The whole body, or what to answer where it is too large or was cut off."""
-    chunks: list[bytes] = []
-    size = 0
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return text_response(400, "the request body was cut off")
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > MAX_BODY:
-            return text_response(413, f"the request body is larger than {MAX_BODY >> 20} MiB")
-        chunks.append(chunk)
-        more = message.get("more_body", False)
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-def _request(scope: dict[str, Any], body: bytes) -> Request:
-    headers = tuple((name.lower(), value) for name, value in scope["headers"])
-    authority = next((value for name, value in headers if name == b"host"), b"")
-    query = scope["query_string"]
-    target = scope["raw_path"] + b"?" + query if query else scope["raw_path"]
-    client = scope.get("client")
-    return Request(
-        scope["method"], scope["scheme"], authority, target, headers, body, client[0] if client else ""
-    )

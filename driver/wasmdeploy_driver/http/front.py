@@ -1,33 +1,47 @@
-"""The front: accepts connections and speaks HTTP (the only home of granian).
+"""The front: listens, keeps the connections, and stops without losing a request.
 
-The seam is `Front`: anything that serves an ASGI application on a socket we bound can take granian's place.
+The seam is `Front`: anything that serves an `Application` on a socket we bound can take `HttpFront`'s place.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
+import resource
 import socket
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from wasmdeploy_driver.errors import ListenError
+from wasmdeploy_driver.http.connection import Connection, Patience, Shared
+from wasmdeploy_driver.http.message import Request, Response
+from wasmdeploy_driver.http.reader import Bounds, Budget
 
-# Longer than the 90 s for which Traefik keeps idle connections: it must be the one that closes them, since a
-# request sent into a connection that we just closed is lost, and a POST is not sent again.
-_IDLE_MILLISECONDS = 180_000
 _BACKLOG = 1024
+_MOST_CONNECTIONS = 4096
+_BOUNDS = Bounds()
+_PATIENCE = Patience()
+
+
+class Application(Protocol):
+    """What answers requests."""
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request; a HEAD request's answer may have a body, which is left out."""
+        ...
 
 
 class Front(Protocol):
     """Serves an application on a listening socket until it is stopped."""
 
-    async def serve(self, application: Callable[..., Any], listener: socket.socket) -> None:
-        """Accept and answer until `stop`; then in-flight requests are finished."""
+    async def start(self, application: Application, listener: socket.socket) -> None:
+        """Accept and answer from now on; `stop` closes the listener."""
         ...
 
     def stop(self) -> None:
-        """Accept nothing more, and let `serve` return once the requests in flight are answered."""
+        """Accept nothing more, close what is idle, and the other connections after the answer under way."""
+        ...
+
+    async def wait(self) -> None:
+        """Return once it is stopped and the last connection is gone."""
         ...
 
 
@@ -53,54 +67,63 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-class GranianFront:
-    """granian, embedded in this process's event loop."""
+class HttpFront:
+    """HTTP/1.1 and HTTP/1.0 in this process's event loop."""
 
-    def __init__(self) -> None:
-        self._server: Any = None
-        self._stopping = False
+    def __init__(
+        self,
+        bounds: Bounds = _BOUNDS,
+        patience: Patience = _PATIENCE,
+        most_connections: int = 0,
+        most_body_bytes: int = 256 << 20,
+    ) -> None:
+        self._bounds = bounds
+        self._patience = patience
+        self._most = most_connections or _affordable_connections()
+        self._budget = Budget(most_body_bytes)
+        self._server: asyncio.Server | None = None
+        self._shared: Shared | None = None
+        self._gone = asyncio.Event()
 
-    async def serve(self, application: Callable[..., Any], listener: socket.socket) -> None:
-        """Accept and answer until `stop`."""
-        from granian._granian import SocketHolder
-        from granian.constants import Interfaces
-        from granian.http import HTTP1Settings
-        from granian.server.embed import Server
-
-        descriptor = os.dup(listener.fileno())  # granian closes what it is given
-
-        class Inherited(Server):
-            """A server on a socket that is bound already; granian has no public door for it."""
-
-            def _init_shared_socket(self) -> None:
-                # granian declares these as None, and this class without its arguments.
-                self._shd = SocketHolder(descriptor, False, _BACKLOG)  # type: ignore[call-arg,assignment]
-                self._sfd = descriptor  # type: ignore[assignment]
-                self._ssp = None
-
-        self._server = Inherited(
-            application,
-            interface=Interfaces.ASGINL,
-            websockets=False,
-            http1_settings=HTTP1Settings(header_read_timeout=_IDLE_MILLISECONDS),
-            log_enabled=False,
-            backpressure=4096,
+    async def start(self, application: Application, listener: socket.socket) -> None:
+        """Accept and answer from now on; `stop` closes the listener."""
+        shared = self._shared = Shared(
+            application.handle, self._most, self._bounds, self._patience, self._budget, self._ended
         )
-        if not self._stopping:
-            await self._server.serve()
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Connection(shared), sock=listener, backlog=_BACKLOG)
 
     def stop(self) -> None:
-        """Accept nothing more, and let `serve` return."""
-        self._stopping = True
-        if self._server is not None:
-            self._server.stop()
+        """Accept nothing more, close what is idle, and the other connections after the answer under way."""
+        if self._server is None or self._shared is None:
+            self._gone.set()
+            return
+        self._server.close()
+        self._shared.stopping = True
+        # What has arrived in the same moment is read first: it is a request under way.
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, self._close_idle)
+
+    async def wait(self) -> None:
+        """Return once it is stopped and the last connection is gone."""
+        await self._gone.wait()
+
+    def abort(self) -> None:
+        """Close every connection now."""
+        for connection in tuple(self._shared.connections if self._shared else ()):
+            connection.abort()
+
+    def _close_idle(self) -> None:
+        for connection in tuple(self._shared.connections if self._shared else ()):
+            connection.close_if_idle()
+        self._ended()
+
+    def _ended(self) -> None:
+        if self._shared is not None and self._shared.stopping and not self._shared.connections:
+            self._gone.set()
 
 
-async def drained(in_flight: Callable[[], int], seconds: float) -> bool:
-    """Wait until no request is in flight, at most `seconds`; whether it came to that."""
-    deadline = asyncio.get_running_loop().time() + seconds
-    while in_flight():
-        if asyncio.get_running_loop().time() >= deadline:
-            return False
-        await asyncio.sleep(0.01)
-    return True
+def _affordable_connections() -> int:
+    """As many as leave half of the process's descriptors to the guests."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_CONNECTIONS if soft < 0 else min(_MOST_CONNECTIONS, soft // 2)

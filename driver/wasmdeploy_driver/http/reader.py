@@ -1,0 +1,243 @@
+"""Requests out of a connection's bytes, without I/O (the only home of httptools).
+
+llhttp parses whatever it is given to its end, so it is given little at a time, and nothing while a request
+waits for its answer: what a client pipelines stays unparsed bytes, which the connection bounds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass
+
+import httptools
+
+from wasmdeploy_driver.http.head import Head, Refused, read_head
+from wasmdeploy_driver.http.message import Request
+
+_SLICE = 4096
+_METHOD = re.compile(rb"[\r\n]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much one request may be: bytes of its head, number of its headers, bytes of its body."""
+
+    head: int = 64 << 10
+    headers: int = 256
+    body: int = 64 << 20
+
+
+class Budget:
+    """How many bytes of request bodies are held in memory, for all connections together."""
+
+    def __init__(self, most: int = 256 << 20) -> None:
+        self._left = most
+
+    def take(self, size: int) -> bool:
+        """Take `size` bytes; False where so many are not left."""
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+    def give(self, size: int) -> None:
+        """Give back what was taken."""
+        self._left += size
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A whole request, and what its client expects of the connection; its body is taken from the budget."""
+
+    request: Request
+    keep_alive: bool
+    http10: bool
+
+
+class Reader:
+    """One connection's requests: `feed` takes bytes, `next` gives the next whole request."""
+
+    def __init__(self, bounds: Bounds, budget: Budget, client: str) -> None:
+        self._bounds = bounds
+        self._budget = budget
+        self._client = client
+        self._rest: bytes | memoryview = b""
+        self._ready: deque[Incoming] = deque()
+        self._refused: Refused | None = None
+        self._last = False
+        self._parser = httptools.HttpRequestParser(self)
+        self._in_head = False
+        self._head: Head | None = None
+        self._head_size = 0
+        self._silent = 0  # bytes since the body last grew: chunk extensions, trailers
+        self._target = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._resumed = False
+
+    @property
+    def buffered(self) -> int:
+        """How many bytes wait unparsed."""
+        return len(self._rest)
+
+    @property
+    def part(self) -> str:
+        """What of a request has begun to come: `head`, `body`, or nothing."""
+        if self._head is not None:
+            return "body"
+        return "head" if self._in_head or self._rest or self._ready else ""
+
+    def feed(self, data: bytes) -> None:
+        """Take what came in."""
+        self._rest = bytes(self._rest) + data if self._rest else data
+
+    def next(self) -> Incoming | None:
+        """The next whole request, None where more bytes are needed; raises Refused, once and for all."""
+        while not self._ready:
+            if self._refused is not None:
+                raise self._refused
+            if not self._rest or self._last:
+                return None
+            self._parse()
+        return self._ready.popleft()
+
+    def wants_continue(self) -> bool:
+        """Whether the client waits for 100 now; True once for a request."""
+        head = self._head
+        if head is None or not head.expects or self._resumed or self._size:
+            return False
+        self._resumed = True
+        return True
+
+    def close(self) -> None:
+        """Give the memory back: nothing more is read."""
+        for incoming in self._ready:
+            self._budget.give(len(incoming.request.body))
+        self._ready.clear()
+        self._refuse(Refused(400, "closed"))
+
+    def _parse(self) -> None:
+        piece, size = self._rest, _SLICE
+        if self._head is not None and self._head.length is not None:
+            size = max(size, self._head.length - self._size)
+        if len(piece) > size:
+            view = memoryview(piece)
+            piece, self._rest = view[:size], view[size:]
+        else:
+            self._rest = b""
+        before = self._size
+        try:
+            self._parser.feed_data(piece)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._ignore_upgrade(bytes(piece[upgrade.args[0] :]))
+        except httptools.HttpParserError as error:
+            self._malformed(error, piece)
+        if self._in_head:
+            self._head_size += len(piece)
+            if self._head_size > self._bounds.head:
+                self._refuse(Refused(431, f"the request head is larger than {self._bounds.head >> 10} KiB"))
+        elif self._head is not None:
+            self._silent = 0 if self._size > before else self._silent + len(piece)
+            if self._silent > self._bounds.head:
+                self._refuse(Refused(400, "the chunks of the request have too large extensions or trailers"))
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Go on behind the head of a request that asks for another protocol, and stays one of HTTP/1.1.
+
+        llhttp ends there, as if what follows, the request's own body too, were of that protocol: a new
+        parser reads that body, behind a head which says no more than how long it is.
+        """
+        self._rest = rest + bytes(self._rest)
+        self._parser = httptools.HttpRequestParser(self)
+        if (head := self._head) is not None:
+            length = (
+                b"transfer-encoding: chunked" if head.length is None else b"content-length: %d" % head.length
+            )
+            self._parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n\r\n" % length)
+
+    def _malformed(self, error: Exception, piece: bytes | memoryview) -> None:
+        method = self._parser.get_method() if self._in_head else b""
+        if isinstance(error, httptools.HttpParserInvalidMethodError):
+            # Only at the start of the piece is it known where the request begins.
+            named = not (self._head_size or self._ready) and _METHOD.match(piece)
+            self._refuse(Refused(501, "no such method") if named else Refused(400, "no HTTP request"))
+        elif method == b"PRI":
+            self._refuse(Refused(505, "only HTTP/1.1 and HTTP/1.0 are spoken here"))
+        else:
+            self._refuse(Refused(400, f"no HTTP request: {error}"))
+
+    def _refuse(self, refused: Refused) -> None:
+        if not self._last and self._refused is None:
+            self._refused = refused
+        self._budget.give(self._size)
+        self._chunks, self._size, self._head, self._in_head, self._rest = [], 0, None, False, b""
+
+    # llhttp's events; after a refusal it may go on to the end of its piece, to no effect
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        if self._head is None:
+            self._in_head, self._head_size, self._silent, self._target, self._headers = True, 0, 0, b"", []
+
+    def on_url(self, part: bytes) -> None:
+        """A part of the target."""
+        self._target += part
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header, or one trailer, which is left out: it came too late to be asked about."""
+        if self._in_head:
+            self._headers.append((name.lower(), value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        if not self._in_head or self._refused is not None or self._last:
+            return
+        try:
+            self._head = self._read_head()
+        except Refused as refused:
+            self._refuse(refused)
+        else:
+            self._in_head, self._resumed = False, False
+
+    def _read_head(self) -> Head:
+        parser, bounds = self._parser, self._bounds
+        if len(self._headers) > bounds.headers:
+            raise Refused(431, f"the request has more than {bounds.headers} headers")
+        keep_alive = parser.should_keep_alive()
+        head = read_head(
+            parser.get_method(), parser.get_http_version(), self._target, self._headers, keep_alive
+        )
+        if head.length is not None and head.length > bounds.body:
+            raise self._too_large()
+        return head
+
+    def on_body(self, data: bytes) -> None:
+        """A part of the body."""
+        if self._head is None:
+            return
+        if self._size + len(data) > self._bounds.body:
+            self._refuse(self._too_large())
+        elif not self._budget.take(len(data)):
+            self._refuse(Refused(503, "too many request bodies at once"))
+        else:
+            self._size += len(data)
+            self._chunks.append(data)
+
+    def on_message_complete(self) -> None:
+        """The request is whole, unless it asked for an upgrade and its body is still to come."""
+        head = self._head
+        if head is None or (
+            self._size != head.length if head.length is not None else self._parser.should_upgrade()
+        ):
+            return
+        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        request = Request(
+            head.method, head.scheme, head.authority, head.target, head.headers, body, self._client
+        )
+        self._ready.append(Incoming(request, head.keep_alive, head.http10))
+        self._head, self._chunks, self._size, self._last = None, [], 0, not head.keep_alive
+
+    def _too_large(self) -> Refused:
+        return Refused(413, f"the request body is larger than {self._bounds.body >> 20} MiB")
