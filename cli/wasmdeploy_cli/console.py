@@ -38,7 +38,7 @@ class Output:
     def note(self, text: str) -> None:
         """Say something that is no result."""
         if not self.quiet and not self.json_mode:
-            self.words.print(text, markup=False)
+            self.words.print(harmless(text), markup=False)
 
     def event(self, name: str, text: str, **details: Any) -> None:
         """Report one step's progress: a line for people, an object on stdout with `--json`."""
@@ -61,7 +61,7 @@ class Output:
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Print aligned columns to stdout (use `data` for the `--json` form)."""
-        lines = [tuple(head), *(tuple(map(str, row)) for row in rows)]
+        lines = [tuple(head), *(tuple(harmless(str(cell)) for cell in row) for row in rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         for line in lines:
             self.data("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
@@ -72,6 +72,11 @@ class Output:
             self.data({"error": message, "hint": hint})
         from rich.text import Text
 
-        self.words.print(Text.assemble(("error: ", "bold red"), message))
+        self.words.print(Text.assemble(("error: ", "bold red"), harmless(message)))
         if hint:
-            self.words.print(Text.assemble(("hint: ", "bold"), hint))
+            self.words.print(Text.assemble(("hint: ", "bold"), harmless(hint)))
+
+
+def harmless(text: str) -> str:
+    """The text without control characters that would steer a terminal: files and manifests may hold them."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)

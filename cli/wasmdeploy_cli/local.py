@@ -16,6 +16,7 @@ from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.errors import ConfigError, GuestTrap, SecretError
 from wasmdeploy_cli.job import make_task
 from wasmdeploy_cli.manifest import App, require_built
+from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.secrets import GivenSecrets, Secret, SecretSource, VaultSecrets
 from wasmdeploy_driver.task import Dir, Limits, Task
@@ -93,13 +94,13 @@ def serve(app: App, options: Options, out: Output, listener: socket.socket) -> N
     with out.waiting("Preparing the app"):
         compiled = compile_all(launch, lambda name, text: out.event(name, text) if name != "cached" else None)
         router = load_app(launch, compiled, values)
-    asyncio.run(_serve(router, listener, out))
+    asyncio.run(_serve(router, listener, task.limits, out))
 
 
-async def _serve(router: AppRouter, listener: socket.socket, out: Output) -> None:
+async def _serve(router: AppRouter, listener: socket.socket, limits: Limits, out: Output) -> None:
     from wasmdeploy_driver.executor.serve import Serving
 
-    serving = Serving(router, listener, out.event)
+    serving = Serving(router, listener, out.event, seconds=seconds(limits.timeout, "limits.timeout"))
     host, port = serving.address
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     _stop_on_signals(serving, out)

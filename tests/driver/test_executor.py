@@ -143,6 +143,21 @@ def test_stop_drains(tmp_path):
         assert executor.exit() == {"exit_code": 0, **ENDED}
 
 
+def test_guests_that_are_blocked_end_the_executor(tmp_path):
+    """Clients of blocked guests are answered in time; once no guest can run any more, Nomad gets to start anew."""
+    with Executor(tmp_path, app(go_guest(), timeout="500ms"), go_guest()) as executor:
+        executor.start()
+        with ThreadPoolExecutor(8) as clients:
+            first = executor.request("/nap")
+            assert first[::2] == (504, b"the app took too long\n")
+            assert executor.request("/")[0] == 200
+            for each in [clients.submit(executor.request, "/nap") for _ in range(7)]:
+                assert each.exception() is not None or each.result()[0] == 504
+        ended = executor.exit()
+        assert ended["exit_code"] == 1
+        assert "blocked past its time limit" in ended["error"]
+
+
 def test_stop_has_an_end(tmp_path):
     """A request that does not end in time is given up."""
     with Executor(tmp_path, app(go_guest(), timeout="0"), go_guest()) as executor:

@@ -25,7 +25,7 @@ class Load:
 
     url: str
     host: str
-    rate: int = 120
+    rate: int = 150
     sent: int = 0
     seconds: float = 0.0
     bodies: set[str] = field(default_factory=set)

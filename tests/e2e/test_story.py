@@ -130,6 +130,7 @@ def test_a_restart_of_plugin_or_agent_is_not_noticed_by_clients(world: World, ap
         world.cli("stack", "up")
         eventually("the client is ready", lambda: world.nomad("nodes")[0]["Status"] == "ready")
         allocation = eventually("the task is known again", lambda: world.running(name))
+        eventually("the load goes on after that", lambda: load.sent >= 1500)
     assert load.failures == []
     assert load.achieved >= 100
     assert [each.pid for each in world.executors()] == [executor.pid]

@@ -48,16 +48,23 @@ def deploy(app: App, settings: Settings, options: Options, out: Output) -> str:
     publish(app, guests, base, out)
     before = nomad.job(app.name)
     evaluation = nomad.register(job)
+    rollout = Rollout(nomad, app.name, out, time.monotonic() + options.timeout)
     if before is not None and (nomad.job(app.name) or {}).get("Version") == before["Version"]:
-        out.event(
-            "unchanged", f"Nothing changed: version {before['Version']} stays", version=before["Version"]
-        )
+        _unchanged(rollout, before["Version"], out, wait=bool(options.timeout))
         return reachable(app, settings)
     out.event("registered", f"Registered {app.name} in namespace {app.namespace}", evaluation=evaluation)
     if options.timeout:
-        _watch(Rollout(nomad, app.name, out, time.monotonic() + options.timeout), evaluation, out)
+        _watch(rollout, evaluation, out)
         _wait_for_route(app, settings, out, time.monotonic() + 30)
     return reachable(app, settings)
+
+
+def _unchanged(rollout: Rollout, version: int, out: Output, *, wait: bool) -> None:
+    """Say that this version was deployed before; it may still be on its way, or have failed."""
+    out.event("unchanged", f"Nothing changed: version {version} stays", version=version)
+    newest = rollout.nomad.newest_deployment(rollout.job)
+    if wait and newest and newest["JobVersion"] == version and newest["Status"] != "successful":
+        rollout.healthy(newest["ID"])
 
 
 def reachable(app: App, settings: Settings) -> str:

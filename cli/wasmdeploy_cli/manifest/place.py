@@ -55,10 +55,17 @@ class Place:
         return ConfigError(f"{self.source.path}:{self.line}: {key}{what}", hint)
 
 
+_MOST_BYTES = 256 << 10
+
+
 def read_source(path: Path) -> Source:
     """Parse a TOML file; raises ConfigError with the line for what is no TOML."""
     try:
-        text = path.read_bytes().decode()
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise ConfigError(f"{path} is larger than {_MOST_BYTES >> 10} KiB, which is no manifest")
+        text = content.decode()
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -67,6 +74,8 @@ def read_source(path: Path) -> Source:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(path, text, str(error)) from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: nested too deeply") from error
     return Source(path, data, key_lines(text.replace("\r\n", "\n")))
 
 

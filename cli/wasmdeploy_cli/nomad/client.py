@@ -70,6 +70,10 @@ class Nomad:
         """An evaluation: whether the scheduler placed what was asked for, and why not."""
         return dict(self._call(lambda: self._api.evaluation.get_evaluation(evaluation_id)))
 
+    def newest_deployment(self, name: str) -> Json | None:
+        """The newest deployment of a job, None where it never had one."""
+        return self._maybe(lambda: self._api.job.get_deployment(name))
+
     def deployment(self, deployment_id: str) -> Json:
         """A deployment's state."""
         return dict(self._call(lambda: self._api.deployment.get_deployment(deployment_id)))

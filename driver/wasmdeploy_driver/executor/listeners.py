@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ Message = dict[str, str]
 # Of an event's text: a guest's words are in it, and listeners read lines of a bounded length.
 MAX_DETAIL = 4000
 _WAITING = 256
+# The executor's log keeps the first of its events: nothing rotates it, and guests cause them.
+_LOG_BYTES = 1 << 20
 
 
 class Listener:
@@ -55,7 +58,8 @@ class Listeners:
     def tell(self, name: str, detail: str) -> None:
         """Tell everyone who listens, and the executor's own log."""
         detail = detail if len(detail) <= MAX_DETAIL else f"{detail[:MAX_DETAIL]} …"
-        sys.stderr.write(f"{name}: {detail}\n")
+        if os.fstat(sys.stderr.fileno()).st_size < _LOG_BYTES:
+            sys.stderr.write(f"{name}: {detail}\n")
         for listener in self._all:
             listener.put({"event": name, "detail": detail})
 

@@ -10,6 +10,7 @@ import asyncio
 import json
 import math
 import os
+import resource
 import signal
 import socket
 import sys
@@ -18,14 +19,16 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from wasmdeploy_driver.errors import ExecutorError, GuestTrap, SecretError, WasmdeployError
+from wasmdeploy_driver.duration import seconds
+from wasmdeploy_driver.errors import ExecutorError, GuestTrap, WasmdeployError
 from wasmdeploy_driver.executor import cgroup, control
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.executor.listeners import MAX_DETAIL, Listeners
 from wasmdeploy_driver.executor.prepare import Command, compile_all, load_app, load_command
 from wasmdeploy_driver.executor.run import guest_thread, run, take_streams, tell_task
 from wasmdeploy_driver.executor.serve import Serving, listen
-from wasmdeploy_driver.secrets import GivenSecrets, Secret, SecretSource, VaultSecrets
+from wasmdeploy_driver.executor.source import kv_mount, secret_source
+from wasmdeploy_driver.secrets import Secret
 from wasmdeploy_driver.variables import resolve
 
 # An executor that nobody tells to start ends itself: whoever made it has died.
@@ -192,7 +195,7 @@ class TaskProcess:
         compiled = await asyncio.to_thread(compile_all, launch, notify)
         if launch.cgroup is not None:
             cgroup.join(launch.cgroup, launch.id)
-        values = await asyncio.to_thread(resolve, launch.task, _source(launch, token), _mount(launch))
+        values = await asyncio.to_thread(resolve, launch.task, secret_source(launch, token), kv_mount(launch))
         if launch.task.secrets:
             self._listeners.tell("secrets", f"{len(launch.task.secrets)} secrets read from Vault")
         if launch.task.module:
@@ -200,7 +203,14 @@ class TaskProcess:
             self._work = asyncio.ensure_future(self._run_command(command))
             return {"pid": os.getpid(), "host": "", "port": 0}
         router = await asyncio.to_thread(load_app, launch, compiled, values)
-        self._serving = Serving(router, listen(launch.host, launch.port), self._guest_failed)
+        self._serving = Serving(
+            router,
+            listen(launch.host, launch.port),
+            self._guest_failed,
+            seconds=seconds(launch.task.limits.timeout, "limits.timeout"),
+            memory_bytes=launch.cgroup.memory_bytes if launch.cgroup else 0,
+            stuck=self._stuck,
+        )
         ready: asyncio.Future[None] = loop.create_future()
         self._work = asyncio.ensure_future(self._serve(self._serving, lambda: ready.set_result(None)))
         await asyncio.wait((ready, self._work), return_when=asyncio.FIRST_COMPLETED)
@@ -208,6 +218,12 @@ class TaskProcess:
             raise ExecutorError("the HTTP front ended before it served")
         host, port = self._serving.address
         return {"pid": os.getpid(), "host": host, "port": port}
+
+    def _stuck(self) -> None:
+        # A fresh process is all that helps against blocked threads; Nomad starts one.
+        error = "every guest that may run at once is blocked past its time limit"
+        self._listeners.tell("stuck", error)
+        self.end(1, error=error)
 
     def _guest_failed(self, name: str, detail: str) -> None:
         self._listeners.tell(name, detail)
@@ -260,29 +276,11 @@ def _unexpected(what: str, error: Exception) -> ExecutorError:
     return ExecutorError(f"{what}: {type(error).__name__}: {reason}"[:MAX_DETAIL])
 
 
-def _mount(launch: Launch) -> str:
-    return launch.vault.mount if launch.vault is not None else "secret"
-
-
-def _source(launch: Launch, token: Secret) -> SecretSource:
-    if not launch.task.secrets:
-        return GivenSecrets({})
-    if launch.vault is None:
-        raise SecretError(
-            "the task has secrets, but the driver has no Vault address",
-            "set vault { address } in the plugin's config",
-        )
-    if not token.reveal():
-        raise SecretError("the task has secrets, but no Vault token", "add a vault block to the job")
-    return VaultSecrets(
-        launch.vault.address, token, namespace=launch.vault.namespace, ca_cert=launch.vault.ca_cert
-    )
-
-
 def main(arguments: list[str]) -> int:
     """Run the task whose state directory is given; the exit status is also in exit.json."""
     state = Path(arguments[0])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the secrets
     launch = Launch.from_json((state / control.LAUNCH).read_text())
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with control.short_path(state) as path:

@@ -20,19 +20,34 @@ __all__ = ["Serving", "listen"]
 # Guests run in lane threads: the C stack of each must hold a whole wasm stack. Set before the first lane
 # starts.
 _THREAD_STACK = 16 << 20
+# What the executor itself needs.
+_OWN_MEMORY = 64 << 20
 
 
 class Serving:
-    """An app that listens: `run` serves until `stop`, which drains it."""
+    """An app that listens: `run` serves until `stop`, which drains it.
 
-    def __init__(self, router: Router[HttpGuest], listener: socket.socket, notify: Notify) -> None:
+    `seconds` is the guests' time limit, `memory_bytes` the memory that the whole process may use (0: no limit known);
+    `stuck` is called when no guest can be run any more.
+    """
+
+    def __init__(
+        self,
+        router: Router[HttpGuest],
+        listener: socket.socket,
+        notify: Notify,
+        *,
+        seconds: float = 0,
+        memory_bytes: int = 0,
+        stuck: Callable[[], None] = lambda: None,
+    ) -> None:
         threading.stack_size(_THREAD_STACK)
         self._listener = listener
         host, port = listener.getsockname()[:2]
         self._address: tuple[str, int] = (host, port)
-        self._front = HttpFront()
+        self._front = HttpFront(most_body_bytes=body_bytes(memory_bytes))
         self._lanes = Lanes()
-        self.app = App(router, self._lanes, notify)
+        self.app = App(router, self._lanes, notify, seconds=seconds, stuck=stuck)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -59,3 +74,10 @@ class Serving:
         except TimeoutError:
             return False
         return True
+
+
+def body_bytes(memory_bytes: int) -> int:
+    """How much of a process's memory request bodies may take together: a quarter of what the executor leaves."""
+    if not memory_bytes:
+        return 256 << 20
+    return max(4 << 20, min(256 << 20, (memory_bytes - _OWN_MEMORY) // 4))

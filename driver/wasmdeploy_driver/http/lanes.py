@@ -31,6 +31,11 @@ class Lanes:
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @property
+    def most(self) -> int:
+        """How many guests can run at once."""
+        return self._most
+
+    @property
     def running(self) -> int:
         """How many guests run now."""
         return self._running

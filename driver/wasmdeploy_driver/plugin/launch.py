@@ -56,6 +56,11 @@ def vault_token(config: Any, launch: Launch) -> Secret | None:
             f"the task has secrets ({names}), but the driver knows no Vault",
             'set `vault { address = … }` in plugin "nomad-driver-wasm", or VAULT_ADDR for the agent',
         )
+    if set(config.job_id) & set("*+"):
+        raise SecretError(
+            f"a job called {config.job_id!r} gets no secrets: in Vault's policies * and + stand for other jobs' names",
+            "give the job another name",
+        )
     token = _read_below(launch.root, "private", "vault_token").strip()
     if not token:
         raise SecretError(

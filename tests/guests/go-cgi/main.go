@@ -57,6 +57,8 @@ func main() {
 		fmt.Print("Content-Type: text/plain\n\nwaited\n")
 	case strings.HasPrefix(path, "/split"):
 		fmt.Print("Content-Type: text/plain\rSet-Cookie: stolen\n\n")
+	case strings.HasPrefix(path, "/nap"):
+		time.Sleep(time.Minute)
 	case strings.HasPrefix(path, "/nothing"):
 	default:
 		fmt.Print("Content-Type: text/plain\n\nhello from Go\n")
