@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+EXECUTOR_MB = 64
+"""What a task needs beside its guests: the executor idles at 30 MB, its HTTP front and buffers take more."""
+
 
 def _doc(doc: str, **metadata: Any) -> dict[str, Any]:
     return {"doc": doc, **metadata}

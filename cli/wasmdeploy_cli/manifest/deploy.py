@@ -8,8 +8,7 @@ from wasmdeploy_cli.manifest import grammar
 from wasmdeploy_cli.manifest.key import doc
 from wasmdeploy_driver import task
 
-EXECUTOR_MB = 64
-"""What a task needs beside its guests: the executor idles at 30 MB, its HTTP front and buffers take more."""
+EXECUTOR_MB = task.EXECUTOR_MB
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,9 +128,10 @@ def _load_http(
 
 def load_command(launch: Launch, compiled: Compiled, values: Values) -> Command:
     """Load the task's command; raises ConfigError, GuestError."""
-    from wasmdeploy_driver.guest.component import CommandComponent, LoadedComponent
+    from wasmdeploy_driver.guest.command import Command as GuestCommand
+    from wasmdeploy_driver.guest.component import LoadedComponent
     from wasmdeploy_driver.guest.engine import Engine
-    from wasmdeploy_driver.guest.module import CommandModule, LoadedModule
+    from wasmdeploy_driver.guest.module import LoadedModule
 
     task = launch.task
     engine = Engine()
@@ -142,8 +143,8 @@ def load_command(launch: Launch, compiled: Compiled, values: Values) -> Command:
     if compiled.binary.component:
         variables = {name: secret.reveal() for name, secret in values.by_name.items()}
         loaded = LoadedComponent(engine, compiled.path, variables, compiled.name)
-        return CommandComponent(loaded, environment, args, preopens, bounds)
-    return CommandModule(
+        return GuestCommand(loaded, environment, args, preopens, bounds)
+    return GuestCommand(
         LoadedModule(engine, compiled.path, compiled.name, once=True), environment, args, preopens, bounds
     )
 

@@ -12,9 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from wasmdeploy_driver.errors import ExecutorError, GuestTrap
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.executor.prepare import Command
-
-# The thread's C stack must hold a whole wasm stack.
-_THREAD_STACK = 16 << 20
+from wasmdeploy_driver.http.lanes import THREAD_STACK
 
 
 def take_streams(launch: Launch) -> None:
@@ -57,5 +55,5 @@ def tell_task(text: str) -> None:
 
 def guest_thread() -> ThreadPoolExecutor:
     """A thread that can run a guest."""
-    threading.stack_size(_THREAD_STACK)
+    threading.stack_size(THREAD_STACK)
     return ThreadPoolExecutor(1, thread_name_prefix="guest")

@@ -11,17 +11,12 @@ from typing import Any
 from wasmdeploy_driver.executor.prepare import HttpGuest, Notify
 from wasmdeploy_driver.http.app import App
 from wasmdeploy_driver.http.front import HttpFront, listen
-from wasmdeploy_driver.http.lanes import Lanes
+from wasmdeploy_driver.http.lanes import THREAD_STACK, Lanes
 from wasmdeploy_driver.http.router import Router
+from wasmdeploy_driver.task import EXECUTOR_MB
 
 # `listen` is for the callers of `Serving`: the CLI enters the driver by this package only.
 __all__ = ["Serving", "listen"]
-
-# Guests run in lane threads: the C stack of each must hold a whole wasm stack. Set before the first lane
-# starts.
-_THREAD_STACK = 16 << 20
-# What the executor itself needs.
-_OWN_MEMORY = 64 << 20
 
 
 class Serving:
@@ -41,7 +36,7 @@ class Serving:
         memory_bytes: int = 0,
         stuck: Callable[[], None] = lambda: None,
     ) -> None:
-        threading.stack_size(_THREAD_STACK)
+        threading.stack_size(THREAD_STACK)  # before the first lane starts
         self._listener = listener
         host, port = listener.getsockname()[:2]
         self._address: tuple[str, int] = (host, port)
@@ -80,4 +75,4 @@ def body_bytes(memory_bytes: int) -> int:
     """How much of a process's memory request bodies may take together: a quarter of what the executor leaves."""
     if not memory_bytes:
         return 256 << 20
-    return max(4 << 20, min(256 << 20, (memory_bytes - _OWN_MEMORY) // 4))
+    return max(4 << 20, min(256 << 20, (memory_bytes - (EXECUTOR_MB << 20)) // 4))

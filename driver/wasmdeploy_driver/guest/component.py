@@ -1,10 +1,9 @@
-"""Components: an HTTP guest, composed with the adapter, and a command."""
+"""Components, and HTTP guests: those that were composed with the adapter."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
 import wasmtime
 from wasmtime.component import ExportIndex, Instance
@@ -18,6 +17,7 @@ from wasmdeploy_driver.guest.sandbox import (
     Exit,
     Outputs,
     Preopen,
+    Runner,
     first_line,
     new_store,
     new_wasi,
@@ -73,14 +73,6 @@ class LoadedComponent:
             store.close()
 
 
-class Runner(Protocol):
-    """Runs a component for one request, in a fresh instance or in one that stays."""
-
-    def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds, watch: Watch = ...) -> bool:
-        """Run once: True for success; raises Exit, GuestTrap or GuestTimeout."""
-        ...
-
-
 class HttpComponent:
     """Answers HTTP requests, each in an instance of the runner's; safe to call from several threads."""
 
@@ -115,30 +107,3 @@ class HttpComponent:
         if not ok:
             raise GuestTrap("the guest did not finish its response")
         return response
-
-
-class CommandComponent:
-    """A wasi:cli/run component, run once with the process's own streams."""
-
-    def __init__(
-        self,
-        loaded: LoadedComponent,
-        environment: Mapping[str, str],
-        args: tuple[str, ...],
-        preopens: tuple[Preopen, ...],
-        bounds: Bounds,
-    ) -> None:
-        self._loaded = loaded
-        self._new_wasi: Callable[[], wasmtime.WasiConfig] = lambda: new_wasi(environment, args, preopens)
-        self._bounds = bounds
-
-    def run(self) -> int:
-        """The exit code; raises GuestTrap or GuestTimeout."""
-        wasi = self._new_wasi()
-        wasi.inherit_stdin()
-        wasi.inherit_stdout()
-        wasi.inherit_stderr()
-        try:
-            return 0 if self._loaded.run(wasi, self._bounds) else 1
-        except Exit as exit_:
-            return exit_.code

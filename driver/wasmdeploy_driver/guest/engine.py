@@ -14,14 +14,12 @@ import wasmtime
 from wasmtime.component import Component
 
 from wasmdeploy_driver.guest import adapter
-from wasmdeploy_driver.guest.capi import use_pool
+from wasmdeploy_driver.guest.capi import check_version, use_pool
 
 # Interrupts come at multiples of this; shorter costs wake-ups, longer makes time limits coarse.
 TICK_SECONDS = 0.02
 # Go's encoding/json overflows wasmtime's default of 512 KiB; wasmtime refuses more than 2 MiB.
 _WASM_STACK = 2 << 20
-# A thread that runs guests needs the wasm stack and room for the host's own frames.
-THREAD_STACK = 16 << 20
 _SETTINGS = f"epochs stack={_WASM_STACK} v1"
 
 
@@ -58,6 +56,7 @@ class Engine:
     """One engine for a process; compiled code of one engine runs on any other with the same fingerprint."""
 
     def __init__(self) -> None:
+        check_version()
         self.raw = wasmtime.Engine(_config())
         self._active = 0
         self._watches: list[Watch] = []

@@ -1,8 +1,8 @@
-"""Core modules of WASI preview 1: a command, and a CGI program that answers HTTP (WAGI)."""
+"""Core modules of WASI preview 1, and CGI programs that answer HTTP with them (WAGI)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import wasmtime
@@ -59,7 +59,7 @@ class LoadedModule:
         kind = wasmtime.FuncType([wasmtime.ValType.i32()], [])
         self._linker.define_func("wasi_snapshot_preview1", "proc_exit", kind, proc_exit)
 
-    def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds, watch: Watch = no_watch) -> None:
+    def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds, watch: Watch = no_watch) -> bool:
         """Instantiate and call `_start`; raises Exit, GuestTrap or GuestTimeout.
 
         `watch` is called every few milliseconds while the guest runs.
@@ -73,38 +73,11 @@ class LoadedModule:
                 if not isinstance(start, wasmtime.Func):
                     raise GuestTrap("_start is no function")
                 start(store)
+                return True
         except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
             raise translate(error, bounds) from error
         finally:
             store.close()
-
-
-class CommandModule:
-    """A preview 1 program, run once with the process's own streams."""
-
-    def __init__(
-        self,
-        loaded: LoadedModule,
-        environment: Mapping[str, str],
-        args: tuple[str, ...],
-        preopens: tuple[Preopen, ...],
-        bounds: Bounds,
-    ) -> None:
-        self._loaded = loaded
-        self._new_wasi: Callable[[], wasmtime.WasiConfig] = lambda: new_wasi(environment, args, preopens)
-        self._bounds = bounds
-
-    def run(self) -> int:
-        """The exit code; raises GuestTrap or GuestTimeout."""
-        wasi = self._new_wasi()
-        wasi.inherit_stdin()
-        wasi.inherit_stdout()
-        wasi.inherit_stderr()
-        try:
-            self._loaded.run(wasi, self._bounds)
-        except Exit as exit_:
-            return exit_.code
-        return 0
 
 
 class CgiModule:

@@ -7,12 +7,13 @@ import os
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import wasmtime
 
 from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
 from wasmdeploy_driver.guest.capi import set_stdin
-from wasmdeploy_driver.guest.engine import Engine, ticks
+from wasmdeploy_driver.guest.engine import Engine, Watch, ticks
 
 # Output files keep up to this much memory between runs.
 _KEPT = 1 << 20
@@ -37,6 +38,14 @@ class Bounds:
 
     memory: int
     seconds: float
+
+
+class Runner(Protocol):
+    """Runs a guest once, in a fresh instance or in one that stays."""
+
+    def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds, watch: Watch = ...) -> bool:
+        """Run once: True for success; raises Exit, GuestTrap or GuestTimeout."""
+        ...
 
 
 class Exit(Exception):  # noqa: N818  # no error: a guest may end itself

@@ -17,6 +17,8 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+# Of a thread that runs guests: its C stack must hold a whole wasm stack (2 MiB) and the host's own frames.
+THREAD_STACK = 16 << 20
 
 
 class Lanes:
