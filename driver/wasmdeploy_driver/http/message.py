@@ -3,8 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 Headers = tuple[tuple[bytes, bytes], ...]
+
+
+class BrokenBodyError(Exception):
+    """The rest of a body will not come: the client has gone, or the guest failed after its head was out."""
+
+
+class Body(Protocol):
+    """What of a body is still to come."""
+
+    @property
+    def trailers(self) -> Headers:
+        """The fields behind the body, known once it has ended."""
+        ...
+
+    async def read(self) -> bytes | memoryview:
+        """The next part, empty at the end; raises BrokenBodyError."""
+        ...
+
+    def close(self) -> None:
+        """Say that nobody will read on; may be called twice, and after the end."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +38,10 @@ class Request:
     authority: bytes
     target: bytes
     headers: Headers
-    body: bytes = b""
+    body: bytes = b""  # the whole body, or what had come of it when the request was passed on
     client: str = ""  # the peer's address, for CGI
+    rest: Body | None = None  # what follows `body`
+    trailers: Headers = ()  # of a whole body
 
     @property
     def path(self) -> bytes:
@@ -32,11 +56,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole response."""
+    """A response; `rest` follows `body` where it was not whole when its head was known."""
 
     status: int
     headers: Headers = ()
     body: bytes | memoryview = b""
+    rest: Body | None = None
+    trailers: Headers = ()  # of a whole body
 
 
 def text_response(status: int, text: str) -> Response:
