@@ -6,10 +6,49 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How much is said: what --quiet, --verbose and --debug ask for."""
+
+    quiet: bool = False
+    verbose: bool = False
+    debug: bool = False
+
+
+_manner: ContextVar[Manner] = ContextVar("manner", default=Manner())  # noqa: B039  it is frozen
+
+
+def manner() -> Manner:
+    """How much this run says."""
+    return _manner.get()
+
+
+def behave(start: Manner, **change: bool) -> None:
+    """From now on say as much as `start` with `change` does: the options may stand anywhere on the line."""
+    _manner.set(replace(start, **change))
+    if change.get("verbose"):
+        _tell_requests()
+
+
+def _tell_requests() -> None:
+    """One line on stderr for each HTTP request: method, URL and status, never a header or a body."""
+    import logging
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    for library, level in (("httpx", logging.INFO), ("urllib3.connectionpool", logging.DEBUG)):
+        logger = logging.getLogger(library)
+        logger.handlers[:] = [handler]
+        logger.setLevel(level)
+        logger.propagate = False
 
 
 class Output:
@@ -17,7 +56,7 @@ class Output:
 
     def __init__(self, json_mode: bool = False, quiet: bool = False) -> None:
         self.json_mode = json_mode
-        self.quiet = quiet
+        self.quiet = quiet or manner().quiet
         self._stderr: Console | None = None
 
     @property

@@ -1,8 +1,15 @@
 import json
+import os
+import pty
+import re
+import subprocess
 import sys
 
 import pytest
 
+from tests.cli.server import serving
+from tests.e2e.cli import PROGRAM, environment
+from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.main import main
 
 
@@ -69,12 +76,56 @@ def test_an_error_as_json(run):
     assert set(json.loads(out)) == {"error", "hint"}
 
 
-def test_a_traceback_on_demand(monkeypatch, tmp_path):
-    """With --debug an error is raised as it is."""
+@pytest.mark.parametrize("arguments", [("--debug", "new", "Not A Name"), ("new", "Not A Name", "--debug")])
+def test_a_traceback_on_demand(monkeypatch, tmp_path, arguments):
+    """With --debug, before or after the command, an error is raised as it is; the next run has forgotten it."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["wasmdeploy", "--debug", "new", "Not A Name"])
-    with pytest.raises(Exception, match="Not A Name"):
+    monkeypatch.setattr(sys, "argv", ["wasmdeploy", *arguments])
+    with pytest.raises(ConfigError, match="Not A Name"):
         main()
+    monkeypatch.setattr(sys, "argv", ["wasmdeploy", "new", "Not A Name"])
+    with pytest.raises(SystemExit):
+        main()
+
+
+@pytest.mark.parametrize("arguments", [("-q", "new", "hello"), ("new", "hello", "--quiet")])
+def test_quiet(run, arguments):
+    """With --quiet only results and errors are said."""
+    assert run("new", "first")[2].startswith("Created first/")
+    assert run(*arguments) == (0, "", "")
+    assert run("-q", "new", "hello")[2].startswith("error: ")
+
+
+def test_verbose_tells_requests_without_their_secrets(run, monkeypatch):
+    """With --verbose each request is a line with its URL and status, and no token."""
+    monkeypatch.setenv("NOMAD_TOKEN", "n-token")
+    with serving() as server:
+        server.status = 404
+        monkeypatch.setenv("NOMAD_ADDR", server.url)
+        _, out, err = run("logs", "--app", "shop", "--verbose")
+    assert out == ""
+    assert '"GET /v1/job/shop' in err
+    assert " 404 " in err
+    assert "n-token" not in err
+
+
+@pytest.mark.parametrize(
+    ("variables", "coloured"),
+    [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False), (None, False)],
+    ids=["terminal", "NO_COLOR", "dumb", "pipe"],
+)
+def test_colours(tmp_path, variables, coloured):
+    """Errors have colours on a terminal only, and never with NO_COLOR or on one that has none."""
+    ours, theirs = pty.openpty() if variables is not None else os.pipe()
+    env = {**environment(TERM="xterm"), **(variables or {})}
+    if variables is None or "NO_COLOR" not in variables:
+        del env["NO_COLOR"]
+    subprocess.run([PROGRAM, "build", "nowhere"], stderr=theirs, env=env, cwd=tmp_path, check=False)
+    shown = os.read(ours, 4096)
+    os.close(ours)
+    os.close(theirs)
+    assert b"nowhere" in shown
+    assert bool(re.search(rb"\x1b\[[0-9;]*3[0-7]", shown)) is coloured
 
 
 @pytest.mark.parametrize("arguments", [("fly",), ("--fly",), ("new",), ("up", "--listen")])

@@ -7,14 +7,18 @@ from typing import Annotated
 
 import typer
 
-from wasmdeploy_cli import driver_install
 from wasmdeploy_cli.console import Output
 
 
 def install(
     plugin_dir: Annotated[Path, typer.Option(help="The Nomad agent's plugin_dir.")],
 ) -> None:
-    """Write the driver's executable where the Nomad agent looks for plugins."""
+    """Write the driver's executable where Nomad looks for it.
+
+    Example: wasmdeploy driver install --plugin-dir /opt/nomad/plugins
+    """
+    from wasmdeploy_cli import driver_install
+
     output = Output()
     installed = driver_install.installed(plugin_dir.expanduser().absolute())
     output.data(str(installed.path))
@@ -41,7 +45,12 @@ def config(
         str, typer.Option(help="Vault's address, for apps with secrets.", envvar="VAULT_ADDR")
     ] = "",
 ) -> None:
-    """Print the `plugin` block for the Nomad agent's configuration."""
+    """Print the `plugin` block for Nomad's configuration.
+
+    Example: wasmdeploy driver config --allow-path /srv/components >> /etc/nomad.d/client.hcl
+    """
+    from wasmdeploy_cli import driver_install
+
     allowed = [path.expanduser().absolute() for path in allow_path or []]
     where = data_dir.expanduser().absolute() if data_dir else None
     Output().data(driver_install.plugin_block(where, allowed, vault_addr))

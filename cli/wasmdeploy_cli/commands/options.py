@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from wasmdeploy_cli.commands import complete
+
 ManifestPath = Annotated[
     Path,
-    typer.Argument(metavar="[PATH]", help="The manifest, or the directory it is in.", show_default=False),
+    typer.Argument(metavar="PATH", help="The manifest, or the directory it is in.", show_default=False),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for programs.")]
 Variables = Annotated[
@@ -19,7 +21,22 @@ Variables = Annotated[
     ),
 ]
 AppName = Annotated[
-    str, typer.Option("--app", help="Name of the app, instead of its manifest.", show_default=False)
+    str,
+    typer.Option(
+        "--app",
+        help="Name of the app, instead of its manifest.",
+        show_default=False,
+        autocompletion=complete.apps,
+    ),
+]
+ComponentName = Annotated[
+    str,
+    typer.Option(
+        "--component", help="Only this component.", show_default=False, autocompletion=complete.components
+    ),
+]
+SecretName = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of the secret variable.", autocompletion=complete.secrets)
 ]
 Namespace = Annotated[
     str, typer.Option(help="Nomad namespace, instead of the manifest's.", show_default=False)

@@ -24,7 +24,10 @@ def command(
     ] = "",
     variable: Variables = None,
 ) -> None:
-    """Print the Nomad job of a built app."""
+    """Print the Nomad job of a built app.
+
+    Example: wasmdeploy render --component-dir /srv/components > app.nomad.hcl
+    """
     from wasmdeploy_cli.deployment.publish import component_dir as app_dir
     from wasmdeploy_cli.job import Artifacts, build_job
     from wasmdeploy_cli.job.tool import installed_version

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from wasmdeploy_cli.commands.options import HERE, Json, ManifestPath
+from wasmdeploy_cli.commands.options import HERE, Json, ManifestPath, SecretName
 from wasmdeploy_cli.console import Output
 
 
 def set_(
-    name: Annotated[str, typer.Argument(help="Name of the secret variable.")],
+    name: SecretName,
     path: ManifestPath = HERE,
     file: Annotated[
         Path | None, typer.Option("--file", help="Read the value from a file.", show_default=False)
@@ -33,7 +33,10 @@ def set_(
 
 
 def list_(path: ManifestPath = HERE, as_json: Json = False) -> int:
-    """Show which of the app's secrets Vault has; ends with 1 where one is missing."""
+    """Show which of the app's secrets Vault has.
+
+    It ends with 1 where one is missing. Example: wasmdeploy secrets list
+    """
     from wasmdeploy_cli.deployment.secrets import stored
     from wasmdeploy_cli.manifest import load
     from wasmdeploy_cli.nomad import settings

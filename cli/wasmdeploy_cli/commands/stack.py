@@ -48,7 +48,7 @@ def up(
 ) -> None:
     """Start the stack, or what of it has crashed.
 
-    Consul, Vault, Nomad with the wasm driver, and Traefik, on 127.0.0.1.
+    Consul, Vault, Nomad with the wasm driver, and Traefik, on 127.0.0.1. Example: wasmdeploy stack up --clients 2
     """
     from wasmdeploy_cli.stack.up import Options, up
 
@@ -82,6 +82,8 @@ def down(
     """Stop the stack and all of its tasks.
 
     Jobs and secrets are there again after the next `up`, unless --purge removes them.
+
+    Example: wasmdeploy stack down --purge
     """
     from wasmdeploy_cli.stack.directory import located
     from wasmdeploy_cli.stack.down import down
@@ -99,7 +101,7 @@ def down(
 def status(data_dir: DataDir = None, json: Json = False) -> None:
     """Show how each of the programs is.
 
-    It ends with 3 unless all of them work.
+    It ends with 3 unless all of them work. Example: wasmdeploy stack status
     """
     from wasmdeploy_cli.stack.status import status
 

@@ -1,0 +1,63 @@
+"""The commands: where each is, and its line of help; a module is imported when its command is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command: a function of a module below `commands`; `help` is the first line of its docstring."""
+
+    module: str
+    help: str
+    function: str = "command"
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands with a first word in common."""
+
+    help: str
+    entries: Mapping[str, Entry]
+
+
+_GUEST_ARGUMENTS = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+COMMANDS: Mapping[str, Entry | Group] = {
+    "new": Entry("new", "Create an app: a manifest and a handler that answers HTTP."),
+    "build": Entry("build", "Build the app's components, and check them."),
+    "up": Entry("up", "Serve the app on this machine, until Ctrl-C."),
+    "render": Entry("render", "Print the Nomad job of a built app."),
+    "deploy": Entry("deploy", "Bring the app to the cluster, and wait until it serves."),
+    "status": Entry("status", "Show the app's version and instances."),
+    "logs": Entry("logs", "Print what the app's instances wrote."),
+    "destroy": Entry("destroy", "Take the app off the cluster."),
+    "secrets": Group(
+        "The app's secrets in Vault.",
+        {
+            "set": Entry("secrets", "Store a secret's value.", "set_"),
+            "list": Entry("secrets", "Show which of the app's secrets Vault has.", "list_"),
+        },
+    ),
+    "componentize": Entry("componentize", "Turn a Python HTTP handler into a component."),
+    "run": Entry("run", "Run a WebAssembly program once.", settings=_GUEST_ARGUMENTS),
+    "stack": Group(
+        "A local Nomad, Consul, Vault and Traefik to try things on.",
+        {
+            "up": Entry("stack", "Start the stack, or what of it has crashed.", "up"),
+            "down": Entry("stack", "Stop the stack and all of its tasks.", "down"),
+            "status": Entry("stack", "Show how each of the programs is.", "status"),
+        },
+    ),
+    "driver": Group(
+        "The Nomad task driver: install it on a node.",
+        {
+            "install": Entry("driver", "Write the driver's executable where Nomad looks for it.", "install"),
+            "config": Entry("driver", "Print the `plugin` block for Nomad's configuration.", "config"),
+        },
+    ),
+}
