@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import os
 import sys
 from typing import Annotated
 
@@ -44,8 +45,24 @@ def options(
     """Options of every command."""
 
 
+def _open_streams() -> None:
+    """Make a stream that the caller closed /dev/null: the next file opened would take its number, and a guest
+    would read or write that file.
+    """
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # which takes the lowest free number
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115  # as long as the process
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+
+
 def main() -> None:
     """Run the command line; the only place that turns an error into an exit code."""
+    _open_streams()
     contextvars.copy_context().run(_run)  # what the options set is this run's alone
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
 import socket
 import subprocess
@@ -126,6 +128,51 @@ def test_run_passes_arguments_streams_and_exit_codes(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("content")
     assert run("--dir", f"{tmp_path}::/in", tool, "read", "/in/file").stdout == "content"
     assert run(tool, "read", str(tmp_path / "file")).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("closed", "said"), [("<&-", "to stdout\n"), (">&-", ""), ("2>&-", "to stdout\n"), ("<&- >&- 2>&-", "")]
+)
+def test_run_with_closed_streams(closed: str, said: str) -> None:
+    """A stream that the caller closed is empty and swallows all; no other file of the process takes its place."""
+    for guest, expected in (("cat", ""), ("both", said)):
+        command = ["sh", "-c", f'"$@" {closed}', "sh", PROGRAM, "run", go_guest("go-tool"), guest]
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment(), check=False
+        )
+        assert (done.returncode, done.stdout) == (0, expected), done.stderr
+        assert "error" not in done.stderr
+
+
+def test_run_ends_by_a_signal_as_any_program() -> None:
+    """SIGINT, SIGTERM and SIGHUP end a guest that waits, and whoever started it sees which."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        command = [PROGRAM, "run", go_guest("go-tool"), "cat"]
+        with subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()
+        ) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(b"x")
+            process.stdin.flush()
+            assert process.stdout.read(1) == b"x"
+            process.send_signal(number)
+            assert process.wait(timeout=30) == -number
+
+
+def test_run_on_a_terminal() -> None:
+    """A guest reads a terminal line by line, until Ctrl-D."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [PROGRAM, "run", go_guest("go-tool"), "cat"],
+        stdin=theirs, stdout=subprocess.PIPE, env=environment(), start_new_session=True,
+    ) as process:  # fmt: skip
+        os.write(ours, b"a line\n\x04")
+        assert process.stdout is not None
+        assert process.stdout.read() == b"a line\n"
+        assert process.wait(timeout=30) == 0
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_run_takes_components(tmp_path: Path) -> None:
