@@ -64,5 +64,6 @@ def _check(app: App, name: str, seconds: float) -> Built:
     source = app.source(name)
     if not source.is_file():
         raise GuestError(f"component {name!r}: the build command did not make {source}")
-    check_app_guest(source)
+    executor = app.executor(name)
+    check_app_guest(source, executor=executor.type, entrypoint=executor.entrypoint)
     return Built(name, source, source.stat().st_size, round(seconds, 3))

@@ -56,7 +56,19 @@ class Component:
     source: str = field(metadata=_doc("the wasm file, below the task directory or in `allow_paths`"))
     digest: str = field(default="", metadata=_doc("`sha256:…` that the file must have"))
     route: tuple[str, ...] = field(default=(), metadata=_doc("routes; `/api/...` also takes what lies below"))
-    args: tuple[str, ...] = field(default=(), metadata=_doc("arguments (WAGI modules)"))
+    executor: str = field(
+        default="", metadata=_doc("`wagi`: it prints its response; a preview 1 module does so by itself")
+    )
+    argv: str = field(
+        default="${SCRIPT_NAME} ${ARGS}",
+        metadata=_doc(
+            "WAGI: the arguments; `${SCRIPT_NAME}` is the path, `${ARGS}` `args` and the query's parts"
+        ),
+    )
+    args: tuple[str, ...] = field(default=(), metadata=_doc("WAGI: arguments of the component's own"))
+    entrypoint: str = field(
+        default="_start", metadata=_doc("WAGI: the function of a preview 1 module to call")
+    )
     environment: Mapping[str, str] = field(
         default_factory=dict, metadata=_doc("environment; `{{ variable }}` is replaced")
     )

@@ -11,12 +11,12 @@ GUESTS = Path(__file__).parent.parent / "guests"
 
 
 @cache
-def rust_guest(name: str) -> Path:
-    """The WASI 0.2 component of the guest below tests/guests."""
-    command = ["cargo", "build", "--quiet", "--locked", "--release", "--target", "wasm32-wasip2"]
+def rust_guest(name: str, target: str = "wasm32-wasip2") -> Path:
+    """The guest below tests/guests: a WASI 0.2 component, or a core module with the target wasm32-wasip1."""
+    command = ["cargo", "build", "--quiet", "--locked", "--release", "--target", target]
     subprocess.run(command, cwd=GUESTS / name, check=True)
-    target = Path(os.environ.get("CARGO_TARGET_DIR", GUESTS / name / "target"))
-    release = target / "wasm32-wasip2" / "release"
+    built = Path(os.environ.get("CARGO_TARGET_DIR", GUESTS / name / "target"))
+    release = built / target / "release"
     # cargo names a program as it is, a library with underscores
     return next(
         path

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wasmdeploy_driver.errors import GuestError
-from wasmdeploy_driver.guest.binary import inspect, require_app, require_start, run_export
+from wasmdeploy_driver.guest.binary import app_form, command_form, inspect
 
 MODULE, COMPONENT = b"\0asm\x01\0\0\0", b"\0asm\x0d\0\x01\0"
 HANDLER, RUN = "wasi:http/incoming-handler@0.2.3", "wasi:cli/run@0.2.0"
@@ -41,10 +41,25 @@ def module(*exports):
     return MODULE + imported + section(7, *(text(name) + b"\0\0" for name in exports))
 
 
+def typed(*exports, imported="wasi_snapshot_preview1"):
+    custom = b"\0" + number(len(text("component-type:x"))) + text("component-type:x")
+    return (
+        MODULE
+        + section(2, text(imported) + text("f") + b"\0\0")
+        + section(7, *(text(name) + b"\0\0" for name in exports))
+        + custom
+    )
+
+
 def test_a_module():
     """A core module tells its imports and exports."""
     binary = inspect(module("memory", "_start"), "x")
-    assert (binary.component, binary.kind) == (False, "module")
+    assert (binary.component, binary.typed, app_form(binary, "x"), command_form(binary, "x")) == (
+        False,
+        False,
+        "module",
+        "module",
+    )
     assert binary.imports == ("wasi_snapshot_preview1.fd_write",)
     assert binary.exports == ("memory", "_start")
 
@@ -64,25 +79,61 @@ def test_imports_of_every_kind():
     assert inspect(data, "x").imports == tuple(f"m.{at}" for at in range(len(kinds)))
 
 
-@pytest.mark.parametrize(("export", "kind"), [(HANDLER, "http"), (RUN, "command"), ("other", "command")])
-def test_a_component(export, kind):
-    """A component's exports say how it runs."""
-    binary = inspect(component(["wasi:io/poll@0.2.0"], [export]), "x")
-    assert (binary.component, binary.kind, binary.imports, binary.exports) == (
-        True,
-        kind,
-        ("wasi:io/poll@0.2.0",),
-        (export,),
-    )
+def test_a_component():
+    """A component tells its imports and exports."""
+    binary = inspect(component(["wasi:io/poll@0.2.0"], ["other"]), "x")
+    assert (binary.component, binary.imports, binary.exports) == (True, ("wasi:io/poll@0.2.0",), ("other",))
 
 
-def test_run_wins_nothing_over_the_handler():
-    """A component that exports both is an HTTP guest, and can still be run as a command."""
-    binary = inspect(component([], [RUN, HANDLER]), "x")
-    assert binary.kind == "http"
-    require_app(binary, "x")
-    require_start(binary, "x")
-    assert run_export(binary) == RUN
+@pytest.mark.parametrize(
+    ("data", "wagi", "form"),
+    [
+        (component(exports=[HANDLER]), False, "http"),
+        (component(exports=[RUN, HANDLER]), False, "http"),
+        (component(exports=[RUN, HANDLER]), True, "command"),
+        (component(exports=[RUN]), True, "command"),
+        (component(exports=["fermyon:spin/inbound-http"]), False, "http"),
+        (module("_start"), False, "module"),
+        (module("_start"), True, "module"),
+        (module("_start", f"{HANDLER}#handle"), False, "module"),
+        (typed("_start"), False, "module"),
+        (typed(f"{HANDLER}#handle"), False, "http"),
+        (typed("fermyon:spin/inbound-http#handle-request"), False, "http"),
+        (typed("_start", imported="fermyon:spin/config"), False, "command"),
+    ],
+)
+def test_how_an_app_answers(data, wagi, form):
+    """A handler wins, unless the manifest says that the guest prints; types make a component of a module."""
+    assert app_form(inspect(data, "x"), "x", wagi=wagi) == form
+
+
+@pytest.mark.parametrize(
+    ("data", "form"),
+    [
+        (component(exports=[RUN, HANDLER]), "command"),
+        (module("_start"), "module"),
+        (typed("_start"), "module"),
+        (typed("_start", imported="fermyon:spin/config"), "command"),
+        (typed(f"{RUN}#run", imported="fermyon:spin/config"), "command"),
+    ],
+)
+def test_how_a_command_runs(data, form):
+    """A component that exports both runs as a command when it is asked to."""
+    assert command_form(inspect(data, "x"), "x") == form
+
+
+def test_another_entry_point():
+    """A preview 1 module may be called elsewhere than at _start; a component has no such choice."""
+    assert app_form(inspect(module("other"), "x"), "x", entrypoint="other") == "module"
+    with pytest.raises(GuestError, match="no entry point 'other'"):
+        app_form(inspect(component(exports=[RUN]), "x"), "x", wagi=True, entrypoint="other")
+
+
+def test_a_command_is_told_how_it_could_answer():
+    """A component that could print its response learns of the manifest's key for that."""
+    with pytest.raises(GuestError) as caught:
+        app_form(inspect(component(exports=[RUN]), "x"), "x")
+    assert "wagi" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -97,30 +148,46 @@ def test_run_wins_nothing_over_the_handler():
 def test_no_app(data):
     """A guest that cannot answer HTTP is refused as an app."""
     with pytest.raises(GuestError, match="x does not export"):
-        require_app(inspect(data, "x"), "x")
+        app_form(inspect(data, "x"), "x")
 
 
 @pytest.mark.parametrize("data", [component(exports=[HANDLER]), module(), module("start")])
 def test_no_command(data):
     """A guest that cannot be run is refused as a command."""
     with pytest.raises(GuestError, match="x does not export"):
-        require_start(inspect(data, "x"), "x")
+        command_form(inspect(data, "x"), "x")
 
 
 def test_names_that_would_disturb_a_terminal():
     """An error shows a few of a file's names, each on one line and cut."""
     names = ["\x1b[2J", "two\nlines", "x" * 10_000, *map(str, range(1000))]
     with pytest.raises(GuestError) as caught:
-        require_app(inspect(component(exports=names), "x"), "x")
+        app_form(inspect(component(exports=names), "x"), "x")
     assert caught.value.message.isprintable()
     assert len(caught.value.message) < 500
 
 
 @pytest.mark.parametrize("where", ["imports", "exports"])
-def test_wasi_03(where):
-    """A WASI 0.3 component is refused by that name."""
-    with pytest.raises(GuestError, match=r"WASI 0\.3 .*wasi:http/handler@0\.3\.0"):
-        inspect(component(**{where: ["wasi:http/handler@0.3.0-rc"]}), "x")
+@pytest.mark.parametrize("form", [app_form, command_form])
+def test_wasi_03(where, form):
+    """A WASI 0.3 component is refused by that name, and told which engine takes it."""
+    with pytest.raises(GuestError, match=r"WASI 0\.3 .*wasi:http/handler@0\.3\.0") as caught:
+        form(inspect(component(**{where: ["wasi:http/handler@0.3.0-rc"]}), "x"), "x")
+    assert 'engine = "wasmtime"' in caught.value.hint
+
+
+@pytest.mark.parametrize("version", ["0.2.0-rc-2023-10-18", "0.2.0-rc-2023-11-10"])
+@pytest.mark.parametrize("form", [app_form, command_form])
+def test_release_candidates(version, form):
+    """A component for a release candidate of WASI 0.2 is refused by its version, with what to do."""
+    with pytest.raises(GuestError, match=version) as caught:
+        form(
+            inspect(
+                component([f"wasi:io/streams@{version}"], [f"wasi:http/incoming-handler@{version}"]), "x"
+            ),
+            "x",
+        )
+    assert "0.2.0 or later" in caught.value.hint
 
 
 @pytest.mark.parametrize("data", [b"", b"\0as", b"#!/bin/sh\n", b"PK\x03\x04", b"(module)"])
@@ -177,4 +244,4 @@ def test_damage_anywhere(at, byte):
         damaged = bytearray(data)
         damaged[at % len(damaged)] = byte
         with contextlib.suppress(GuestError):
-            require_app(inspect(bytes(damaged), "x"), "x")
+            app_form(inspect(bytes(damaged), "x"), "x")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wasmdeploy_driver.errors import GuestTrap
-from wasmdeploy_driver.http.cgi import environment, parse_response
+from wasmdeploy_driver.http.cgi import arguments, environment, parse_response
 from wasmdeploy_driver.http.message import Request
 
 
@@ -27,12 +27,18 @@ def test_a_requests_variables():
         "SERVER_PORT": "8080",
         "SCRIPT_NAME": "/api",
         "PATH_INFO": "/x",
-        "PATH_TRANSLATED": "/api/x",
+        "PATH_TRANSLATED": "/x",
         "QUERY_STRING": "a=1",
         "REMOTE_ADDR": "192.0.2.7",
         "REMOTE_HOST": "192.0.2.7",
         "X_FULL_URL": "http://a.test:8080/api/x?a=1",
+        "REMOTE_USER": "",
+        "AUTH_TYPE": "",
         "X_MATCHED_ROUTE": "/api/...",
+        "X_RAW_COMPONENT_ROUTE": "/api/...",
+        "X_COMPONENT_ROUTE": "/api",
+        "X_BASE_PATH": "/",
+        "X_RAW_PATH_INFO": "/x",
         "CONTENT_LENGTH": "2",
         "CONTENT_TYPE": "text/plain",
         "HTTP_HOST": "a.test:8080",
@@ -57,6 +63,45 @@ def test_the_path_is_split_at_the_route(route, target, script, info):
 
 
 @pytest.mark.parametrize(
+    ("target", "info", "raw"),
+    [
+        (b"/api/a%20b/%C3%A9", "/a b/\u00e9", "/a%20b/%C3%A9"),
+        (b"/api/%zz%", "/%zz%", "/%zz%"),
+        (b"/api/%ff", "/\u00ff", "/%ff"),
+        (b"/api/a%00b", "/ab", "/a%00b"),
+        (b"/api/\xc3\xa9?%20", "/\u00e9", "/\u00e9"),
+    ],
+)
+def test_the_path_info_is_decoded(target, info, raw):
+    """PATH_INFO and PATH_TRANSLATED are decoded; X_RAW_PATH_INFO is what came."""
+    variables = environment(request(target), "/api/...")
+    assert variables["PATH_INFO"] == variables["PATH_TRANSLATED"] == info
+    assert variables["X_RAW_PATH_INFO"] == raw
+
+
+@pytest.mark.parametrize(
+    ("target", "argv", "fixed", "expected"),
+    [
+        (b"/env", "${SCRIPT_NAME} ${ARGS}", (), ("/env",)),
+        (b"/env?greet=matt&foo=b%20r", "${SCRIPT_NAME} ${ARGS}", (), ("/env", "greet=matt", "foo=b%20r")),
+        (b"/env?&&a&", "${SCRIPT_NAME} ${ARGS}", (), ("/env", "a")),
+        (b"/?q", "${SCRIPT_NAME} ${ARGS}", ("one two", ""), ("/", "one two", "", "q")),
+        (
+            b"/x?a&b",
+            "php  -f  ${SCRIPT_NAME}.php --query=${ARGS}",
+            (),
+            ("php", "-f", "/x.php", "--query=a b"),
+        ),
+        (b"/x?a", "tool", ("lost",), ("tool",)),
+        (b"/${ARGS}?${SCRIPT_NAME}", "${SCRIPT_NAME} ${ARGS}", (), ("/${ARGS}", "${SCRIPT_NAME}")),
+    ],
+)
+def test_the_arguments(target, argv, fixed, expected):
+    """The template's words, with the path, the component's own arguments and the parts of the query."""
+    assert arguments(request(target), argv, fixed) == expected
+
+
+@pytest.mark.parametrize(
     ("authority", "scheme", "expected"),
     [
         (b"a.test", "http", ("a.test", "80")),
@@ -73,11 +118,19 @@ def test_server_name_and_port(authority, scheme, expected):
 
 
 def test_a_repeated_header_is_joined():
-    """A header that comes twice is one variable."""
-    assert environment(request(headers=((b"x-a", b"1"), (b"x-a", b"2"))), "/...")["HTTP_X_A"] == "1, 2"
+    """A header that comes twice is one variable; cookies have a separator of their own."""
+    twice = ((b"x-a", b"1"), (b"x-a", b"2"), (b"cookie", b"a=1"), (b"cookie", b"b=2"))
+    variables = environment(request(headers=twice), "/...")
+    assert (variables["HTTP_X_A"], variables["HTTP_COOKIE"]) == ("1, 2", "a=1; b=2")
 
 
-@pytest.mark.parametrize("name", [b"proxy", b"x_forwarded_for", b"content-length"])
+def test_values_keep_their_bytes():
+    """A value in UTF-8 reaches the guest as it came, any other byte by byte."""
+    variables = environment(request(headers=((b"x-a", "\u00e9".encode()), (b"x-b", b"\xe9"))), "/...")
+    assert (variables["HTTP_X_A"], variables["HTTP_X_B"]) == ("\u00e9", "\u00e9")
+
+
+@pytest.mark.parametrize("name", [b"proxy", b"x_forwarded_for", b"content-length", b"connection"])
 def test_headers_that_would_fake_a_variable(name):
     """Neither HTTP_PROXY nor a variable that another header owns can be set from outside."""
     variables = environment(request(headers=((b"x-forwarded-for", b"192.0.2.1"), (name, b"evil"))), "/...")
@@ -96,7 +149,9 @@ def test_a_nul_byte_ends_no_variable():
 )
 def test_any_request_has_variables(headers, target, authority):
     """No request, however odd, keeps the environment from being made."""
-    variables = environment(request(b"/" + target, tuple(headers), authority), "/...")
+    odd = request(b"/" + target, tuple(headers), authority)
+    variables = environment(odd, "/...")
+    assert not any("\0" in text for text in (*variables.values(), *arguments(odd, "${SCRIPT_NAME} ${ARGS}")))
     assert variables["REQUEST_METHOD"] == "POST"
 
 
@@ -108,6 +163,12 @@ def test_a_response(newline):
     )
     assert (response.status, response.headers) == (200, ((b"content-type", b"text/plain"), (b"x-a", b"b")))
     assert bytes(response.body) == newline.join([b"one", b"", b"two"])
+
+
+def test_a_header_that_comes_twice():
+    """Set-Cookie may be printed more than once."""
+    response = parse_response(b"Content-Type: a/b\nSet-Cookie: a=1\nSet-Cookie: b=2\n\n")
+    assert response.headers[1:] == ((b"set-cookie", b"a=1"), (b"set-cookie", b"b=2"))
 
 
 def test_mixed_line_ends():

@@ -17,7 +17,11 @@ _DRIVER = "wasm"
 
 def check_guests(app: App) -> dict[str, Checked]:
     """Each component's file, read and found usable; raises GuestError."""
-    return {name: check_app_guest(source) for name, source in require_built(app).items()}
+    checked = {}
+    for name, source in require_built(app).items():
+        executor = app.executor(name)
+        checked[name] = check_app_guest(source, executor=executor.type, entrypoint=executor.entrypoint)
+    return checked
 
 
 def check_nomad(nomad: Nomad, app: App) -> None:

@@ -33,6 +33,9 @@ def make_task(
                 source=sources[name],
                 digest=(digests or {}).get(name, ""),
                 route=app.routes(name),
+                executor="wagi" if app.executor(name).type == "wagi" else "",
+                argv=app.executor(name).argv,
+                entrypoint=app.executor(name).entrypoint,
                 environment=component.environment,
                 variables=component.variables,
                 # Spin lets an origin's slash stand; the allow-list itself knows none.

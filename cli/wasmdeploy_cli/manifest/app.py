@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wasmdeploy_cli.manifest import grammar
-from wasmdeploy_cli.manifest.component import Component, Trigger
+from wasmdeploy_cli.manifest.component import Component, Executor, Trigger
 from wasmdeploy_cli.manifest.deploy import EXECUTOR_MB, Deploy
 from wasmdeploy_cli.manifest.key import doc
 from wasmdeploy_driver import task
@@ -115,6 +115,11 @@ class App:
     def routes(self, component: str) -> tuple[str, ...]:
         """The routes that a component answers, in the manifest's order."""
         return tuple(trigger.route for trigger in self.trigger.http if trigger.component == component)
+
+    def executor(self, component: str) -> Executor:
+        """How a component answers: what the first of its triggers says, which is what they all say."""
+        named = (trigger.executor for trigger in self.trigger.http if trigger.component == component)
+        return next(named, None) or Executor("spin")
 
     def source(self, component: str) -> Path:
         """Where a component's wasm file is (or will be, once it is built)."""

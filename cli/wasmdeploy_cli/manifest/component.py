@@ -14,9 +14,27 @@ _DEFAULTS = task.Component(name="", source="")
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """How a component is run; accepted for Spin's sake, because the file itself shows what it is."""
+    """How a component answers; a file that can answer in one way only shows it by itself."""
 
-    type: str = field(metadata=doc("`spin` (or `http`), or `wagi`", grammar.executor))
+    type: str = field(
+        metadata=doc(
+            "`spin` (or `http`): found out by itself; `wagi`: it prints its response, as a preview 1 module without "
+            "a handler does anyway",
+            grammar.executor,
+        )
+    )
+    argv: str = field(
+        default=_DEFAULTS.argv,
+        metadata=doc(
+            "WAGI: the arguments, between spaces; `${SCRIPT_NAME}` is the request's path, `${ARGS}` the parts of its "
+            "query between `&`",
+            grammar.filled,
+        ),
+    )
+    entrypoint: str = field(
+        default=_DEFAULTS.entrypoint,
+        metadata=doc("WAGI: the function of a preview 1 module that is called", grammar.filled),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +56,7 @@ class HttpTrigger:
     )
     id: str = field(default="", metadata=doc("name of the trigger; not used"))
     executor: Executor | None = field(
-        default=None, metadata=doc("how the component is run; found out by itself")
+        default=None, metadata=doc("how the component answers; found out by itself")
     )
 
 

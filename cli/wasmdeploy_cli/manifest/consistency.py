@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wasmdeploy_cli.manifest.app import App
+from wasmdeploy_cli.manifest.component import Executor
 from wasmdeploy_cli.manifest.deploy import EXECUTOR_MB
 from wasmdeploy_cli.manifest.grammar import TEMPLATE
 from wasmdeploy_cli.manifest.place import Place, nearest
@@ -49,6 +50,10 @@ def _check_triggers(app: App, place: Place) -> None:
         if (other := seen.get(route)) is not None:
             raise here.key("route").error(f"{trigger.route!r} is already a route of {other!r}")
         seen[route] = trigger.component
+        if (trigger.executor or Executor("spin")) != app.executor(trigger.component):
+            raise here.error(
+                f"another trigger of {trigger.component!r} has another executor", "give all the same"
+            )
     for name in app.component:
         if not app.routes(name):
             unrouted = Place(place.source, ("component", name))

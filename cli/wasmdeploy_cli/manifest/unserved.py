@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wasmdeploy_cli.manifest.app import App, Application
-from wasmdeploy_cli.manifest.component import Component, Executor, HttpTrigger, Trigger
+from wasmdeploy_cli.manifest.component import Component, HttpTrigger, Trigger
 
 UNSERVED: dict[type, dict[str, str]] = {
     App: {
@@ -23,10 +23,6 @@ UNSERVED: dict[type, dict[str, str]] = {
     },
     HttpTrigger: {
         "components": "name one component in `component`",
-    },
-    Executor: {
-        "argv": "a WAGI module gets the CGI arguments",
-        "entrypoint": "a WAGI module is started at `_start`",
     },
     Component: {
         "files": "build the files into the component, or serve them elsewhere",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wasmdeploy_driver.errors import GuestError
-from wasmdeploy_driver.guest.binary import Binary, inspect, require_app
+from wasmdeploy_driver.guest.binary import Binary, app_form, inspect
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,12 @@ class Checked:
     binary: Binary
 
 
-def check_app_guest(path: Path) -> Checked:
+def check_app_guest(path: Path, *, executor: str = "", entrypoint: str = "_start") -> Checked:
     """Read and check one guest of an app; raises GuestError for anything that a node would refuse."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise GuestError(f"{path}: {error.strerror}", "build the app first: wasmdeploy build") from error
     binary = inspect(data, str(path))
-    require_app(binary, str(path))
+    app_form(binary, str(path), wagi=executor == "wagi", entrypoint=entrypoint)
     return Checked("sha256:" + hashlib.sha256(data).hexdigest(), len(data), binary)

@@ -13,17 +13,16 @@ from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.errors import ConfigError, GuestError
 from wasmdeploy_driver.executor.files import open_beneath, read_guest
 from wasmdeploy_driver.executor.launch import Launch
-from wasmdeploy_driver.guest.binary import Binary, inspect, require_app, require_start
+from wasmdeploy_driver.guest.binary import Form, app_form, command_form, inspect
 from wasmdeploy_driver.http.message import Request, Response
 from wasmdeploy_driver.http.router import Route, Router
 from wasmdeploy_driver.task import Component, Dir, Limits
 from wasmdeploy_driver.variables import Values
 
 if TYPE_CHECKING:
-    from wasmdeploy_driver.guest.cache import Form
     from wasmdeploy_driver.guest.engine import Engine
     from wasmdeploy_driver.guest.reuse import Reuse
-    from wasmdeploy_driver.guest.sandbox import Bounds, Preopen
+    from wasmdeploy_driver.guest.sandbox import Bounds, Preopen, Runner
 
 Notify = Callable[[str, str], None]
 
@@ -49,11 +48,11 @@ class Command(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A guest's compiled code and what the file is."""
+    """A guest's compiled code and what it was compiled as."""
 
     name: str
     path: Path
-    binary: Binary
+    form: Form
 
 
 def compile_all(launch: Launch, notify: Notify) -> dict[str, Compiled]:
@@ -64,30 +63,29 @@ def compile_all(launch: Launch, notify: Notify) -> dict[str, Compiled]:
     """
     task = launch.task
     if task.module:
-        return {"": _compile(launch, "", task.module, task.digest, notify)}
-    return {
-        each.name: _compile(launch, each.name, each.source, each.digest, notify) for each in task.component
-    }
+        return {"": _compile(launch, None, task.module, task.digest, notify)}
+    return {each.name: _compile(launch, each, each.source, each.digest, notify) for each in task.component}
 
 
-def _compile(launch: Launch, name: str, source: str, digest: str, notify: Notify) -> Compiled:
+def _compile(
+    launch: Launch, component: Component | None, source: str, digest: str, notify: Notify
+) -> Compiled:
     from wasmdeploy_driver.guest.cache import Cache
 
-    shown = f"component {name!r} ({source})" if name else source
+    shown = f"component {component.name!r} ({source})" if component else source
     guest = read_guest(launch, source)
     actual = "sha256:" + hashlib.sha256(guest).hexdigest()
     if digest and digest != actual:
         raise GuestError(f"{shown} has the digest {actual}, but the job pins {digest}")
     binary = inspect(guest, shown)
-    form: Form
-    if name:
-        require_app(binary, shown)
-        form = "http" if binary.component else "module"
+    if component:
+        wagi = component.executor == "wagi"
+        form = app_form(binary, shown, wagi=wagi, entrypoint=component.entrypoint)
     else:
-        require_start(binary, shown)
-        form = "command" if binary.component else "module"
-    path = Cache(launch.cache).compiled(guest, actual, form, name or Path(source).name, notify)
-    return Compiled(shown, path, binary)
+        form = command_form(binary, shown)
+    name = component.name if component else Path(source).name
+    path = Cache(launch.cache).compiled(guest, actual, form, name, notify)
+    return Compiled(shown, path, form)
 
 
 def load_app(launch: Launch, compiled: Mapping[str, Compiled], values: Values) -> Router[HttpGuest]:
@@ -105,25 +103,30 @@ def load_app(launch: Launch, compiled: Mapping[str, Compiled], values: Values) -
 def _load_http(
     launch: Launch, component: Component, compiled: Compiled, values: Values, engine: Engine
 ) -> HttpGuest:
+    from wasmdeploy_driver.guest.cgi import CgiGuest, CgiSettings
     from wasmdeploy_driver.guest.component import HttpComponent, LoadedComponent
-    from wasmdeploy_driver.guest.module import CgiModule, LoadedModule
+    from wasmdeploy_driver.guest.module import LoadedModule
     from wasmdeploy_driver.guest.reuse import ReusedInstances
 
     where = f"component.{component.name}"
     environment = values.fill_all(component.environment, f"{where}.environment")
     preopens = open_dirs(launch, component.dir)
     bounds = bounds_of(launch.task.limits)
-    if compiled.binary.component:
+    reuse = reuse_of(component)
+    runner: Runner
+    if compiled.form == "module":
+        runner = LoadedModule(engine, compiled.path, compiled.name, entrypoint=component.entrypoint)
+    else:
         variables = values.fill_all(component.variables, f"{where}.variables")
-        loaded = LoadedComponent(engine, compiled.path, variables, compiled.name)
-        reuse = reuse_of(component)
-        runner = ReusedInstances(loaded, reuse) if reuse else loaded
-        return HttpComponent(runner, environment, preopens, component.allowed_outbound_hosts, bounds)
-    if component.isolation != "request":
-        raise ConfigError(f'{where}: a WASI preview 1 module runs once, so its isolation is "request"')
-    return CgiModule(
-        LoadedModule(engine, compiled.path, compiled.name), environment, component.args, preopens, bounds
-    )
+        runner = loaded = LoadedComponent(engine, compiled.path, variables, compiled.name)
+        if compiled.form == "http":
+            runner = ReusedInstances(loaded, reuse) if reuse else loaded
+            return HttpComponent(runner, environment, preopens, component.allowed_outbound_hosts, bounds)
+    if reuse:
+        raise ConfigError(
+            f'{where}: a program that prints its response runs once, so its isolation is "request"'
+        )
+    return CgiGuest(runner, environment, CgiSettings(component.args, component.argv), preopens, bounds)
 
 
 def load_command(launch: Launch, compiled: Compiled, values: Values) -> Command:
@@ -140,7 +143,7 @@ def load_command(launch: Launch, compiled: Compiled, values: Values) -> Command:
     # The time limit is for requests; how long a command takes is the job's business.
     bounds = replace(bounds_of(task.limits), seconds=0)
     args = (Path(task.module).name, *(values.fill(arg, "args") for arg in task.args))
-    if compiled.binary.component:
+    if compiled.form == "command":
         variables = {name: secret.reveal() for name, secret in values.by_name.items()}
         loaded = LoadedComponent(engine, compiled.path, variables, compiled.name)
         return GuestCommand(loaded, environment, args, preopens, bounds)

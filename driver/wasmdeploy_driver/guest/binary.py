@@ -1,9 +1,4 @@
-"""What a WebAssembly file is, read from its bytes without compiling it.
-
-A file is a preamble (magic, version, layer) and sections (id, LEB128 size, body). Only the names that a core
-module or a component imports and exports at its top level matter here; everything nested is skipped by size.
-Source: the WebAssembly core and component-model binary formats.
-"""
+"""What a WebAssembly file is and how it can run, told from its names without compiling it."""
 
 from __future__ import annotations
 
@@ -12,63 +7,53 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wasmdeploy_driver.errors import GuestError
+from wasmdeploy_driver.guest.sections import read_names
 
-Kind = Literal["http", "command", "module"]
+Form = Literal["http", "command", "module"]
+"""What is compiled: a component composed with the HTTP adapter, a component that is a command, a preview 1 module."""
 
-_CORE_IMPORT, _CORE_EXPORT = 2, 7
-_IMPORT, _EXPORT = 10, 11
 _WASI_03 = re.compile(r"wasi:[a-z-]+/[a-z-]+@0\.3\.")
-_HANDLER = re.compile(r"wasi:http/incoming-handler@0\.2\.\d+$")
+_CANDIDATE = re.compile(
+    r"wasi:(?:cli|clocks|filesystem|http|io|random|sockets)/[a-z-]+@(0\.2\.0-rc-\d{4}-\d\d-\d\d)"
+)
+_HANDLER = re.compile(r"(?:wasi:http/incoming-handler@0\.2\.\d+|fermyon:spin/inbound-http)$")
 _RUN = re.compile(r"wasi:cli/run@0\.2\.\d+$")
+_PREVIEW_1 = "wasi_snapshot_preview1."
+_START = "_start"
 
 
 @dataclass(frozen=True, slots=True)
 class Binary:
-    """The top-level imports and exports of a core module or a component."""
+    """The top-level imports and exports of a core module or a component.
+
+    `typed`: a core module that carries its component's types, which the SDK would have made a component of.
+    """
 
     component: bool
     imports: tuple[str, ...]
     exports: tuple[str, ...]
+    typed: bool = False
 
     @property
-    def kind(self) -> Kind:
-        """How it runs: `http` (incoming-handler), `command` (wasi:cli/run), `module` (preview 1 `_start`)."""
-        if not self.component:
-            return "module"
-        return "http" if any(_HANDLER.match(name) for name in self.exports) else "command"
+    def interfaces(self) -> tuple[str, ...]:
+        """The interfaces that it exports, or will as a component."""
+        if self.component:
+            return self.exports
+        return tuple(name.partition("#")[0] for name in self.exports if self.typed and "#" in name)
 
+    @property
+    def handles_http(self) -> bool:
+        """Whether it exports a handler for HTTP requests."""
+        return any(_HANDLER.match(name) for name in self.interfaces)
 
-class _Reader:
-    def __init__(self, data: bytes, start: int, end: int) -> None:
-        self.data, self.at, self.end = data, start, end
-
-    def byte(self) -> int:
-        if self.at >= self.end:
-            raise IndexError
-        self.at += 1
-        return self.data[self.at - 1]
-
-    def number(self) -> int:
-        value = shift = 0
-        while True:
-            byte = self.byte()
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return value
-            if shift > 63:
-                raise IndexError
-
-    def text(self) -> str:
-        size = self.number()
-        if self.at + size > self.end:
-            raise IndexError
-        self.at += size
-        return self.data[self.at - size : self.at].decode()
+    @property
+    def needs_component(self) -> bool:
+        """Whether it is a core module that can only run as a component."""
+        return self.typed and any(not name.startswith(_PREVIEW_1) for name in self.imports)
 
 
 def inspect(data: bytes, name: str) -> Binary:
-    """Read a file's kind and names; raises GuestError for what is no WebAssembly, truncated, or WASI 0.3."""
+    """Read a file's names; raises GuestError for what is no WebAssembly, or truncated."""
     if data[:4] != b"\0asm":
         raise GuestError(f"{name} is not a WebAssembly file", "build the app first: wasmdeploy build")
     version = data[4:8]
@@ -76,35 +61,71 @@ def inspect(data: bytes, name: str) -> Binary:
         raise GuestError(f"{name}: unknown WebAssembly version {version.hex() or 'none'}")
     component = version == b"\x0d\0\x01\0"
     try:
-        imports, exports = _names(data, component)
+        names = read_names(data, component)
     except (IndexError, UnicodeDecodeError) as error:
         raise GuestError(f"{name} is truncated or damaged", "build it again, or copy it again") from error
-    binary = Binary(component, tuple(imports), tuple(exports))
+    typed = not component and any(custom.startswith("component-type") for custom in names.custom)
+    return Binary(component, tuple(names.imports), tuple(names.exports), typed)
+
+
+def app_form(binary: Binary, name: str, *, wagi: bool = False, entrypoint: str = _START) -> Form:
+    """How the guest answers HTTP; raises GuestError where it cannot.
+
+    `wagi`: it prints its response, though it may export a handler too. A preview 1 module always does.
+    """
+    _check_versions(binary, name)
+    if binary.handles_http and not wagi:
+        return "http"
+    if binary.component and not wagi:
+        raise GuestError(
+            f"{name} does not export wasi:http/incoming-handler@0.2 (it exports {_listed(binary.exports)})",
+            'a command that prints its response needs `executor = { type = "wagi" }`'
+            if _runs(binary)
+            else "",
+        )
+    form = _command_form(binary, name, entrypoint)
+    if form == "command" and entrypoint != _START:
+        raise GuestError(f"{name} is a component, which has no entry point {entrypoint!r} to choose")
+    return form
+
+
+def command_form(binary: Binary, name: str) -> Form:
+    """How the guest is run as a command; raises GuestError where it cannot."""
+    _check_versions(binary, name)
+    return _command_form(binary, name, _START)
+
+
+def _command_form(binary: Binary, name: str, entrypoint: str) -> Form:
+    if binary.component:
+        if not _runs(binary):
+            raise GuestError(
+                f"{name} does not export wasi:cli/run@0.2 (it exports {_listed(binary.exports)})"
+            )
+        return "command"
+    if binary.needs_component and _runs(binary):
+        return "command"
+    if entrypoint not in binary.exports:
+        raise GuestError(f"{name} does not export {entrypoint} (it exports {_listed(binary.exports)})")
+    return "command" if binary.needs_component else "module"
+
+
+def _runs(binary: Binary) -> bool:
+    return any(_RUN.match(name) for name in binary.interfaces)
+
+
+def _check_versions(binary: Binary, name: str) -> None:
     for other in (*binary.imports, *binary.exports):
         if _WASI_03.match(other):
             raise GuestError(
-                f"{name} is a WASI 0.3 component (it uses {_shown(other)}), which is not supported",
-                "build it for WASI 0.2: with componentize-py, a world that uses wasi:http@0.2",
+                f"{name} is a WASI 0.3 component (it uses {_shown(other)}), which does not run in-process",
+                "build it for WASI 0.2 (with componentize-py, a world that uses wasi:http@0.2), or set `engine = "
+                '"wasmtime"` for the component',
             )
-    return binary
-
-
-def require_app(binary: Binary, name: str) -> None:
-    """Raise GuestError unless the guest can answer HTTP."""
-    if binary.component and binary.kind != "http":
-        found = _listed(binary.exports)
-        raise GuestError(f"{name} does not export wasi:http/incoming-handler@0.2 (it exports {found})")
-    if not binary.component:
-        require_start(binary, name)
-
-
-def require_start(binary: Binary, name: str) -> None:
-    """Raise GuestError unless the guest can be run as a command."""
-    found = _listed(binary.exports)
-    if binary.component and not any(_RUN.match(export) for export in binary.exports):
-        raise GuestError(f"{name} does not export wasi:cli/run@0.2 (it exports {found})")
-    if not binary.component and "_start" not in binary.exports:
-        raise GuestError(f"{name} does not export _start (it exports {found})")
+        if candidate := _CANDIDATE.match(other):
+            raise GuestError(
+                f"{name} is built for WASI {candidate[1]}, a release candidate (it uses {_shown(other)})",
+                "build it again with an SDK for WASI 0.2.0 or later",
+            )
 
 
 def _listed(names: tuple[str, ...]) -> str:
@@ -115,96 +136,3 @@ def _listed(names: tuple[str, ...]) -> str:
 
 def _shown(name: str) -> str:
     return (name if name.isprintable() else repr(name))[:80]
-
-
-def run_export(binary: Binary) -> str:
-    """The full name of the component's wasi:cli/run export."""
-    return next(name for name in binary.exports if _RUN.match(name))
-
-
-def _names(data: bytes, component: bool) -> tuple[list[str], list[str]]:
-    imports: list[str] = []
-    exports: list[str] = []
-    reader = _Reader(data, 8, len(data))
-    while reader.at < reader.end:
-        section, size = reader.byte(), reader.number()
-        if reader.at + size > reader.end:
-            raise IndexError
-        body = _Reader(data, reader.at, reader.at + size)
-        reader.at += size
-        if component and section == _IMPORT:
-            imports += [_component_import(body) for _ in range(body.number())]
-        elif component and section == _EXPORT:
-            exports += [_component_export(body) for _ in range(body.number())]
-        elif not component and section == _CORE_IMPORT:
-            imports += [_core_import(body) for _ in range(body.number())]
-        elif not component and section == _CORE_EXPORT:
-            exports += [_core_export(body) for _ in range(body.number())]
-    return imports, exports
-
-
-def _component_name(body: _Reader) -> str:
-    form = body.byte()
-    name = body.text()
-    if form == 2:  # the name carries options
-        for _ in range(body.number()):
-            body.byte(), body.text()
-    return name
-
-
-def _component_import(body: _Reader) -> str:
-    name = _component_name(body)
-    _extern(body)
-    return name
-
-
-def _component_export(body: _Reader) -> str:
-    name = _component_name(body)
-    if body.byte() == 0:  # a core sort has a second byte
-        body.byte()
-    body.number()
-    if body.byte() == 1:
-        _extern(body)
-    return name
-
-
-def _extern(body: _Reader) -> None:
-    match body.byte():
-        case 0:
-            body.byte()
-            body.number()
-        case 2 | 3:
-            if body.byte() == 0:
-                body.number()
-        case _:
-            body.number()
-
-
-def _core_import(body: _Reader) -> str:
-    name = f"{body.text()}.{body.text()}"
-    match body.byte():
-        case 0:
-            body.number()
-        case 1:
-            body.byte()
-            _limits(body)
-        case 2:
-            _limits(body)
-        case 3:
-            body.byte(), body.byte()
-        case _:
-            body.byte(), body.number()
-    return name
-
-
-def _limits(body: _Reader) -> None:
-    if body.byte() & 1:
-        body.number()
-    body.number()
-
-
-def _core_export(body: _Reader) -> str:
-    name = body.text()
-    body.byte()
-    body.number()
-    return name

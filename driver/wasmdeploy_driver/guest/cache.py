@@ -16,13 +16,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from wasmdeploy_driver.errors import ExecutorError, GuestError, from_kind
+from wasmdeploy_driver.guest.binary import Form
 from wasmdeploy_driver.guest.engine import fingerprint
 from wasmdeploy_driver.guest.entries import seal, shrink, trusted
 
-Form = Literal["http", "command", "module"]
 Notify = Callable[[str, str], None]
 
 

@@ -1,8 +1,7 @@
-"""Core modules of WASI preview 1, and CGI programs that answer HTTP with them (WAGI)."""
+"""Core modules of WASI preview 1."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import wasmtime
@@ -12,25 +11,25 @@ from wasmdeploy_driver.guest.engine import Engine, Watch, module_from, no_watch
 from wasmdeploy_driver.guest.sandbox import (
     Bounds,
     Exit,
-    Outputs,
-    Preopen,
     first_line,
     new_store,
-    new_wasi,
     translate,
 )
-from wasmdeploy_driver.http.cgi import environment as cgi_environment
-from wasmdeploy_driver.http.cgi import parse_response
-from wasmdeploy_driver.http.message import Request, Response
 
 _LOAD_SECONDS = 10.0
 
 
 class LoadedModule:
-    """A compiled preview 1 module, a fresh instance for every `run`. `once`: it is the only guest."""
+    """A compiled preview 1 module, a fresh instance for every `run`, which calls `entrypoint`.
 
-    def __init__(self, engine: Engine, compiled: Path, name: str, *, once: bool = False) -> None:
+    `once`: it is the only guest.
+    """
+
+    def __init__(
+        self, engine: Engine, compiled: Path, name: str, *, entrypoint: str = "_start", once: bool = False
+    ) -> None:
         self._engine = engine
+        self._entrypoint = entrypoint
         try:
             self._module = module_from(engine, compiled)
             self._linker = wasmtime.Linker(engine.raw)
@@ -60,7 +59,7 @@ class LoadedModule:
         self._linker.define_func("wasi_snapshot_preview1", "proc_exit", kind, proc_exit)
 
     def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds, watch: Watch = no_watch) -> bool:
-        """Instantiate and call `_start`; raises Exit, GuestTrap or GuestTimeout.
+        """Instantiate and call the entry point; raises Exit, GuestTrap or GuestTimeout.
 
         `watch` is called every few milliseconds while the guest runs.
         """
@@ -69,49 +68,12 @@ class LoadedModule:
             store.set_wasi(wasi)
             with self._engine.ticking(watch):
                 instance = self._linker.instantiate(store, self._module)
-                start = instance.exports(store)["_start"]
+                start = instance.exports(store)[self._entrypoint]
                 if not isinstance(start, wasmtime.Func):
-                    raise GuestTrap("_start is no function")
+                    raise GuestTrap(f"{self._entrypoint} is no function")
                 start(store)
                 return True
         except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
             raise translate(error, bounds) from error
         finally:
             store.close()
-
-
-class CgiModule:
-    """A preview 1 program that answers each request in a fresh instance, through CGI."""
-
-    def __init__(
-        self,
-        loaded: LoadedModule,
-        environment: Mapping[str, str],
-        args: tuple[str, ...],
-        preopens: tuple[Preopen, ...],
-        bounds: Bounds,
-    ) -> None:
-        self._loaded = loaded
-        self._environment = environment
-        self._args = args
-        self._preopens = preopens
-        self._bounds = bounds
-        self._outputs = Outputs()
-
-    def handle(self, request: Request, route: str) -> Response:
-        """Run the guest for one request; raises GuestTrap or GuestTimeout."""
-        output = self._outputs.mine()
-        # The request's variables win: a manifest must not fake who asks for what.
-        environment = {**self._environment, **cgi_environment(request, route)}
-        args = (request.path.decode("latin-1"), *self._args)
-        wasi = new_wasi(environment, args, self._preopens, request.body)
-        wasi.stdout_file = output.path
-        wasi.inherit_stderr()
-        try:
-            self._loaded.run(wasi, self._bounds, output.bound)
-        except Exit as exit_:
-            if exit_.code:
-                raise GuestTrap(f"the guest ended with exit code {exit_.code}") from None
-        finally:  # also what a failed guest wrote is held in memory
-            data = output.take()
-        return parse_response(data, request.method == "HEAD")

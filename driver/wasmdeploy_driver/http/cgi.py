@@ -1,27 +1,50 @@
-"""CGI: a request as environment variables, a response as the output of a program (RFC 3875, and WAGI's
-extras).
+"""CGI: a request as arguments and environment variables, a response as the output of a program (RFC 3875, and
+what WAGI and Spin add to it).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from urllib.parse import unquote_to_bytes
 
 from wasmdeploy_driver.errors import GuestTrap
 from wasmdeploy_driver.http.message import Request, Response
 from wasmdeploy_driver.http.response import MAX_HEAD, checked_response
 
 _OWN_VARIABLE = frozenset((b"content-type", b"content-length"))
-# `Proxy: x` would become HTTP_PROXY, which many HTTP clients obey (httpoxy). A name with `_` is refused too:
-# it would become the same variable as the one with `-`, which a proxy in front may have checked.
-_REFUSED = frozenset((b"proxy",))
+# `Proxy: x` would become HTTP_PROXY, which many HTTP clients obey (httpoxy), and `connection` is the front's. A
+# name with `_` is refused too: it would become the same variable as the one with `-`, which a proxy in front
+# may have checked. `authorization` stays, though RFC 3875 would have it removed: nobody else can read a guest's
+# environment, and no server here authenticates in its place.
+_REFUSED = frozenset((b"proxy", b"connection"))
+_PLACE = re.compile(r"\$\{(?:SCRIPT_NAME|ARGS)\}")
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+
+
+def arguments(request: Request, argv: str, fixed: Iterable[str] = ()) -> tuple[str, ...]:
+    """The arguments of a program: `argv` with the path as `${SCRIPT_NAME}`, and as `${ARGS}` the component's own
+    arguments, then the parts of the query between its `&`, both undecoded.
+    """
+    path = _text(request.path)
+    query = [part for part in _text(request.query).split("&") if part]
+    known = {"${SCRIPT_NAME}": path, "${ARGS}": " ".join(query)}
+    filled: list[str] = []
+    for word in argv.split(" "):
+        if word == "${ARGS}":
+            filled += [*fixed, *query]
+        elif word:
+            filled.append(_PLACE.sub(lambda place: known[place[0]], word))
+    return tuple(filled)
 
 
 def environment(request: Request, route: str) -> dict[str, str]:
     """The CGI variables of a request that matched `route` (a trailing `/...` marks the path info)."""
     host, port = _host_and_port(request)
     base = route.removesuffix("/...").rstrip("/")
-    path = request.path.decode("latin-1")
+    path = _text(request.path)
+    below = path[len(base) :] if path.startswith(base) else path
+    info = _text(unquote_to_bytes(below))
     variables = {
         "GATEWAY_INTERFACE": "CGI/1.1",
         "SERVER_PROTOCOL": "HTTP/1.1",
@@ -30,27 +53,43 @@ def environment(request: Request, route: str) -> dict[str, str]:
         "SERVER_NAME": host,
         "SERVER_PORT": port,
         "SCRIPT_NAME": base,
-        "PATH_INFO": path[len(base) :] if path.startswith(base) else path,
-        "PATH_TRANSLATED": path,
-        "QUERY_STRING": request.query.decode("latin-1"),
+        "PATH_INFO": info,
+        "PATH_TRANSLATED": info,
+        "QUERY_STRING": _text(request.query),
         "REMOTE_ADDR": request.client,
         "REMOTE_HOST": request.client,
-        "X_FULL_URL": f"{request.scheme}://{request.authority.decode('latin-1')}{request.target.decode('latin-1')}",
+        "REMOTE_USER": "",
+        "AUTH_TYPE": "",
+        "X_FULL_URL": f"{request.scheme}://{_text(request.authority)}{_text(request.target)}",
         "X_MATCHED_ROUTE": route,
+        "X_RAW_COMPONENT_ROUTE": route,
+        "X_COMPONENT_ROUTE": base,
+        "X_BASE_PATH": "/",
+        "X_RAW_PATH_INFO": below,
+        "CONTENT_TYPE": "",
         "CONTENT_LENGTH": str(len(request.body)),
     }
     for name, value in request.headers:
-        text = value.decode("latin-1").replace("\0", "")
+        text = _text(value)
         if name == b"content-type":
             variables["CONTENT_TYPE"] = text
         elif name not in _OWN_VARIABLE and name not in _REFUSED and b"_" not in name:
             key = "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
-            variables[key] = f"{variables[key]}, {text}" if key in variables else text
+            joint = "; " if name == b"cookie" else ", "
+            variables[key] = f"{variables[key]}{joint}{text}" if key in variables else text
     return variables
 
 
+def _text(data: bytes) -> str:
+    """Bytes of a request for a list of C strings: as they came where they are UTF-8, without NUL."""
+    try:
+        return data.decode().replace("\0", "")
+    except UnicodeDecodeError:
+        return data.decode("latin-1").replace("\0", "")
+
+
 def _host_and_port(request: Request) -> tuple[str, str]:
-    authority = request.authority.decode("latin-1")
+    authority = _text(request.authority)
     host, colon, port = authority.rpartition(":")
     if colon and port.isdigit():
         return host, port

@@ -51,6 +51,14 @@ def test_task(tmp_path):
     )
 
 
+def test_executor(tmp_path):
+    """A component prints its response where its trigger says so, with the arguments that stand there."""
+    wagi = "executor = { type = 'wagi', argv = 'php ${SCRIPT_NAME}', entrypoint = 'go' }"
+    text = SMALL.replace('component = "web"\n', f'component = "web"\n{wagi}\n')
+    (component,) = make_task(app(tmp_path, text), {"web": "w"}).component
+    assert (component.executor, component.argv, component.entrypoint) == ("wagi", "php ${SCRIPT_NAME}", "go")
+
+
 def test_vault_path(tmp_path):
     """`deploy.vault.path` is where secrets without a place of their own lie."""
     text = SMALL + VARIABLES + 'vault = { path = "kv/team" }\n'

@@ -55,6 +55,11 @@ OTHER = '[[trigger.http]]\nroute = "{route}"\ncomponent = "{component}"\n'
             "",
         ),
         (
+            SMALL + OTHER.format(route="/a", component="web") + "executor = { type = 'wagi' }\n",
+            "10: trigger.http: another trigger of 'web' has another executor",
+            "give all the same",
+        ),
+        (
             SMALL + "[component.spare]\nsource = 'x'\n",
             "10: component.spare: no route leads to it",
             'add [[trigger.http]] with component = "spare"',

@@ -118,11 +118,6 @@ def test_one_error(tmp_path, text, message, hint):
             "6: trigger.http.executor.type: unsupported: executor 'slight'",
             "",
         ),
-        (
-            added("executor = { type = 'wagi', argv = 'x' }", 'component = "web"'),
-            "6: trigger.http.executor.argv: unsupported: argv",
-            "a WAGI module gets the CGI arguments",
-        ),
     ],
 )
 def test_not_served_yet(tmp_path, text, message, hint):

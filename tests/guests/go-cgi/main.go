@@ -27,6 +27,12 @@ func main() {
 		io.Copy(os.Stdout, os.Stdin)
 	case strings.HasPrefix(path, "/args"):
 		fmt.Printf("Content-Type: text/plain\n\n%q\n", os.Args)
+	case strings.HasPrefix(path, "/cookies"):
+		fmt.Print("Content-Type: text/plain\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n\r\ntwo\r\n")
+	case strings.HasPrefix(path, "/file"):
+		data, err := os.ReadFile("/data/file")
+		written := os.WriteFile("/data/other", data, 0o644)
+		fmt.Printf("Content-Type: text/plain\n\n%s %v %v\n", data, err, written != nil)
 	case strings.HasPrefix(path, "/teapot"):
 		fmt.Print("Status: 418 I'm a teapot\n\nshort and stout\n")
 	case strings.HasPrefix(path, "/moved"):

@@ -14,7 +14,7 @@ job "hostile" {
   }
 
   meta {
-    digest             = "sha256:bedbc8b3c3f09b718836520e2580c4c97946c41052ee6da15e6fbf3c1bb6cad2"
+    digest             = "sha256:7c6f861a6a710aca4a4927a6adc1b20476a5216cd3e7ea67248ab178bde1966b"
     revision           = "1"
     wasmdeploy_version = "0.1.0"
   }
@@ -85,9 +85,10 @@ job "hostile" {
         http {}
 
         component "web" {
-          source = "/srv/wasm/4b5e57f6eb2f42b9039b3d1e13929295f231749c510cbe341cd68036d9af97e2.wasm"
-          digest = "sha256:4b5e57f6eb2f42b9039b3d1e13929295f231749c510cbe341cd68036d9af97e2"
-          route  = ["/..."]
+          source   = "/srv/wasm/4b5e57f6eb2f42b9039b3d1e13929295f231749c510cbe341cd68036d9af97e2.wasm"
+          digest   = "sha256:4b5e57f6eb2f42b9039b3d1e13929295f231749c510cbe341cd68036d9af97e2"
+          route    = ["/..."]
+          executor = "wagi"
 
           environment = {
             "QUOTES"                   = "\" ' ` \\ \\n"
