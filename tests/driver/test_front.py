@@ -8,102 +8,12 @@ import logging
 import re
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from wasmdeploy_driver.http.connection import Patience
-from wasmdeploy_driver.http.front import HttpFront, listen
+from tests.driver.served import CHUNKED, CLOSING, GET, MIB, POST, Served, run, status, statuses
+from wasmdeploy_driver.http.bounds import Bounds, Patience
 from wasmdeploy_driver.http.message import Request, Response
-from wasmdeploy_driver.http.reader import Bounds
-
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n"
-POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
-CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
-CLOSING = GET + b"Connection: close\r\n\r\n"
-MIB = 1 << 20
-
-
-class Served:
-    """A front around an app that tells its requests, and waits with the answer to /wait."""
-
-    def __init__(self, front: HttpFront) -> None:
-        self.front = front
-        self.asked: list[Request] = []
-        self.waiting = asyncio.Event()
-        self.go = asyncio.Event()
-        self.answered = asyncio.Event()
-        self.answer: Callable[[Request], Response] = lambda request: Response(200, (), request.target)
-        self._listener = listen("127.0.0.1", 0)
-        self.address = self._listener.getsockname()
-
-    async def handle(self, request: Request) -> Response:
-        self.asked.append(request)
-        if request.target.startswith(b"/wait"):
-            self.waiting.set()
-            await self.go.wait()
-        self.answered.set()
-        return self.answer(request)
-
-    async def start(self) -> None:
-        await self.front.start(self, self._listener)
-
-    @contextlib.asynccontextmanager
-    async def connect(self) -> AsyncIterator[Client]:
-        client = Client(*await asyncio.open_connection(*self.address))
-        try:
-            yield client
-        finally:
-            client.writer.close()
-            with contextlib.suppress(ConnectionError):
-                await client.writer.wait_closed()
-
-    async def exchange(self, sent: bytes) -> bytes:
-        """All that comes back for these bytes until the server closes."""
-        async with self.connect() as client:
-            client.writer.write(sent)
-            return await client.rest()
-
-
-class Client:
-    """One raw connection."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    async def rest(self) -> bytes:
-        """Everything until the server closes."""
-        return await self.reader.read()
-
-    async def response(self) -> tuple[bytes, bytes]:
-        """One answer with a content-length: its head and its body."""
-        head = await self.reader.readuntil(b"\r\n\r\n")
-        length = re.search(rb"content-length: (\d+)", head)
-        return head, await self.reader.readexactly(int(length.group(1))) if length else b""
-
-
-def run(scenario: Callable[[Served], Awaitable[None]], **front: object) -> None:
-    """Run a scenario against a front, then stop it, which must leave nothing behind."""
-
-    async def whole() -> None:
-        served = Served(HttpFront(**front))
-        await served.start()
-        async with asyncio.timeout(60):
-            await scenario(served)
-            served.go.set()
-            served.front.stop()
-            await served.front.wait()
-        assert served.front._budget._left == 256 * MIB or "most_body_bytes" in front
-
-    asyncio.run(whole(), debug=False)
-
-
-def status(answer: bytes) -> int:
-    return int(answer.split(b" ", 2)[1])
-
-
-def statuses(answer: bytes) -> list[int]:
-    return [int(code) for code in re.findall(rb"HTTP/1\.1 (\d{3}) ", answer)]
 
 
 def test_the_request_is_raw() -> None:

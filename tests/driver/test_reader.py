@@ -7,8 +7,9 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wasmdeploy_driver.http.bounds import Bounds, Budget
 from wasmdeploy_driver.http.head import Refused
-from wasmdeploy_driver.http.reader import Bounds, Budget, Reader
+from wasmdeploy_driver.http.reader import Reader
 
 BUDGET = 1 << 20
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"

@@ -1,62 +1,36 @@
 """One client's connection: its requests are answered one after the other, in their order.
 
-    idle ── first byte ──▶ head, body ── whole ──▶ answering ── written ──▶ idle
-                               │                       │
-                               └── refused, slow ──────┴── close ──▶ ending ──▶ gone
+    idle ── first byte ──▶ head, body ── whole, or enough ──▶ answering ── written ──▶ idle
+                               │                                  │
+                               └── refused, slow ─────────────────┴── close ──▶ ending ──▶ gone
 
 A pipelined request is not looked at before the one in front of it is answered and its answer has gone out;
-what the client sends meanwhile is read up to a bound, and then left to TCP.
+what the client sends meanwhile is read up to a bound, and then left to TCP. So is the rest of a body that
+the application reads while it comes; where it answers without it, the connection ends behind the answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
-import traceback
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+import socket
+import struct
 from typing import cast
 
+from wasmdeploy_driver.http.answer import Answer
+from wasmdeploy_driver.http.bounds import PASS_ON_SECONDS
+from wasmdeploy_driver.http.gate import Gate
 from wasmdeploy_driver.http.head import Refused
-from wasmdeploy_driver.http.message import Request, Response, text_response
-from wasmdeploy_driver.http.reader import Bounds, Budget, Incoming, Reader
-from wasmdeploy_driver.http.wire import CONTINUE, Clock, encode_response
+from wasmdeploy_driver.http.inbound import InboundBody
+from wasmdeploy_driver.http.message import Response, text_response
+from wasmdeploy_driver.http.reader import Incoming, Reader
+from wasmdeploy_driver.http.shared import Shared, answer_to
+from wasmdeploy_driver.http.wire import CONTINUE, encode_response
 
-Handle = Callable[[Request], Awaitable[Response]]
 # While a request is answered, this much of what follows is read ahead.
 _AHEAD = 64 << 10
 _CLOSE = b"connection: close\r\n"
 _KEEP = b"connection: keep-alive\r\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a client may take, in seconds: for a head, between parts of a body, idle, reading its last answer.
-
-    Idle is longer than the 90 s for which Traefik keeps idle connections: it must be the one that closes
-    them, since a request sent into a connection that we just closed is lost, and a POST is not sent again.
-    """
-
-    head: float = 30.0
-    body: float = 30.0
-    idle: float = 180.0
-    linger: float = 2.0
-
-
-@dataclass(slots=True)
-class Shared:
-    """What all connections of a front have in common."""
-
-    handle: Handle
-    most: int
-    bounds: Bounds
-    patience: Patience
-    budget: Budget
-    gone: Callable[[], None]  # called after each connection that has ended
-    clock: Clock = field(default_factory=Clock)
-    connections: set[Connection] = field(default_factory=set)
-    stopping: bool = False
 
 
 class Connection(asyncio.Protocol):
@@ -73,7 +47,9 @@ class Connection(asyncio.Protocol):
         self._ending = False  # what comes in is no longer looked at
         self._ended_input = False
         self._reading_paused = False
-        self._writing_paused = False
+        self._gate = Gate()  # closed while the client does not read
+        self._body: InboundBody | None = None  # of the request under way, where it was passed on in part
+        self._answer_out: Answer | None = None  # where it is written in parts
         self._unwritten = 0
         self._part = ""  # of the request that is waited for
         self._timer: asyncio.TimerHandle | None = None
@@ -86,7 +62,8 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         client = peer[0] if isinstance(peer, tuple) else ""
         shared = self._shared
-        self._reader = Reader(shared.bounds, shared.budget, client)
+        open_body = self._open_body if shared.bounds.stream else None
+        self._reader = Reader(shared.bounds, shared.budget, client, open_body)
         full = len(shared.connections) >= shared.most
         shared.connections.add(self)
         if full:  # it is not lingered over, which would take what there is too little of
@@ -100,28 +77,42 @@ class Connection(asyncio.Protocol):
         if self._ending:
             return
         self._reader.feed(data)
-        if self._answering is None and not self._writing_paused:
+        if self._answering is None and not self._gate.closed:
             self._go_on()
+        elif self._body is not None:
+            self._pump()
         elif self._reader.buffered > _AHEAD and not self._reading_paused:
             self._reading_paused = True
             self._transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """The client sends no more; True keeps the connection for the answers that it still waits for."""
+        """The client sends no more; True keeps the connection for the answers that it still waits for.
+
+        Inside an answer that comes in parts it means, on a connection that was to be kept, that the client has
+        left: its guest need not go on.
+        """
         self._ended_input = True
-        return not self._ending and (self._answering is not None or self._writing_paused)
+        if self._answer_out is not None and self._answer_out.kept and not self._reader.unfinished:
+            return False
+        if self._body is not None:
+            self._pump()
+        return not self._ending and (self._answering is not None or self._gate.closed)
 
     def pause_writing(self) -> None:
         """The client does not read its answer as fast as it comes."""
-        self._writing_paused = True
+        self._gate.closed = True
         self._unwritten = self._transport.get_write_buffer_size()
         if not self._ending:
             self._wait(self._shared.patience.idle)
 
     def resume_writing(self) -> None:
-        """The answer has gone out."""
-        self._writing_paused = False
-        if not self._ending and self._answering is None:
+        """The answer has gone out, or what there was of it."""
+        self._gate.open()
+        if self._ending:
+            return
+        if self._answering is not None:
+            self._stop_waiting()
+        else:
             self._part = ""
             self._wait(self._shared.patience.idle)
             self._go_on()
@@ -132,7 +123,10 @@ class Connection(asyncio.Protocol):
         self._stop_waiting()
         self._reader.close()
         if self._answering is None:
-            self._forget()
+            self._shared.forget(self)
+        elif self._answer_out is not None:
+            self._answer_out.stop()
+            self._answering.cancel()
 
     # requests
 
@@ -147,19 +141,28 @@ class Connection(asyncio.Protocol):
             self._reading_paused = False
             self._transport.resume_reading()
         if incoming is not None:
-            self._stop_waiting()
-            self._part = ""
-            self._answering = self._loop.create_task(self._answer(incoming))
+            self._start(incoming)
         elif self._ended_input or (self._shared.stopping and not self._reader.part):
             self._end(linger=False)
         else:
             self._wait_for_more()
 
+    def _start(self, incoming: Incoming) -> None:
+        self._stop_waiting()
+        self._part = ""
+        self._answering = self._loop.create_task(self._answer(incoming))
+
     def _wait_for_more(self) -> None:
         patience = self._shared.patience
+        before, self._part = self._part, self._reader.part
+        if self._part == "body" and self._shared.bounds.stream:
+            if self._reader.waits:  # the application decides whether it wants the body
+                self._pass_on()
+            elif before != "body":
+                self._wait(PASS_ON_SECONDS)
+            return
         if self._reader.wants_continue():
             self._transport.write(CONTINUE)
-        before, self._part = self._part, self._reader.part
         if self._part == "body":
             self._wait(patience.body)
         elif self._part == "head" and before != "head":
@@ -167,28 +170,114 @@ class Connection(asyncio.Protocol):
         elif self._timer is None:
             self._wait(patience.idle)
 
+    def _pass_on(self) -> None:
+        incoming = self._reader.begin()
+        if incoming is not None:
+            self._start(incoming)
+
     async def _answer(self, incoming: Incoming) -> None:
         request = incoming.request
+        written = False
+        keep = incoming.keep_alive
         try:
-            response = await self._shared.handle(request)
-        except Exception as error:  # noqa: BLE001  # a bug of ours is one failed request, and is told
-            traceback.print_exception(error, file=sys.stderr)
-            response = text_response(500, "the app failed")
+            try:
+                response = await self._shared.handle(request)
+            except Exception as error:  # noqa: BLE001  # one failed request
+                response = answer_to(error)
+            if response.rest is not None or request.rest is not None or response.trailers:
+                written = True
+                keep = await self._answer_in_parts(incoming, response)
         finally:
             self._shared.budget.give(len(request.body))
             self._answering = None
             if self._lost:
-                self._forget()
+                self._shared.forget(self)
         if self._ending or self._transport.is_closing():
             return
-        keep = incoming.keep_alive and not self._shared.stopping
-        connection = _CLOSE if not keep else _KEEP if incoming.http10 else b""
-        self._write(response, connection, request.method == "HEAD")
+        keep = keep and not self._shared.stopping
+        if not written:
+            connection = _CLOSE if not keep else _KEEP if incoming.http10 else b""
+            self._write(response, connection, request.method == "HEAD")
         if not keep:
             # The client that did not ask for the end may be sending its next request just now.
-            self._end(linger=incoming.keep_alive or self._reader.buffered > 0)
-        elif not self._writing_paused:
+            unread = self._reader.buffered > 0 or self._reader.unfinished
+            self._end(linger=incoming.keep_alive or unread)
+        elif not self._gate.closed:
             self._go_on()
+
+    async def _answer_in_parts(self, incoming: Incoming, response: Response) -> bool:
+        """Answer where the request or the answer is not whole; whether the connection may be kept."""
+        shared, body = self._shared, self._body
+        answer: Answer | None = None
+        try:
+            answer = self._answer_out = Answer(
+                self._transport,
+                self._gate,
+                response,
+                http10=incoming.http10,
+                head_only=incoming.request.method == "HEAD",
+            )
+            if self._ending or self._transport.is_closing():
+                return False
+            if body is not None and body.broken is not None:
+                self._refuse(body.broken)
+                return False
+            # Whether the rest of the request is read while the answer goes out is not known yet.
+            unwanted = self._reader.unfinished and response.rest is None
+            keep = incoming.keep_alive and not (shared.stopping or answer.until_close or unwanted)
+            answer.kept = keep
+            if body is not None:
+                body.seconds = shared.patience.idle
+            await answer.write(
+                shared.clock.header(), _CLOSE if not keep else _KEEP if incoming.http10 else b""
+            )
+            return keep and not self._reader.unfinished
+        except Exception as error:  # noqa: BLE001  # one failed request
+            answer_to(error)
+            if answer is None or not answer.begun:
+                self._refuse(Refused(500, "the app failed"))
+            else:
+                self._cut(reset=answer.until_close)
+            return False
+        finally:
+            self._answer_out = None
+            if answer is not None:
+                answer.stop()
+            if body is not None:
+                body.close()
+                self._body = None
+
+    # inbound.Source: the rest of a body that the application reads
+
+    def wanted(self) -> None:
+        """The application waits for more of the body."""
+        begun = self._answer_out is not None and self._answer_out.begun
+        if not (self._ending or begun) and self._reader.wants_continue():
+            self._transport.write(CONTINUE)
+
+    def taken(self, size: int) -> None:
+        """There is room for more of the body."""
+        if not self._ending:
+            self._pump()
+
+    def left(self) -> None:
+        """Nobody wants the rest of the body: it is read and dropped, while the answer goes out."""
+        if not self._ending:
+            self._pump()
+
+    def _open_body(self) -> InboundBody:
+        self._body = InboundBody(self, self._shared.budget, self._shared.patience.body)
+        return self._body
+
+    def _pump(self) -> None:
+        self._reader.pump(ended=self._ended_input)
+        full = self._reader.buffered > _AHEAD
+        if full != self._reading_paused:
+            self._reading_paused = full
+            if full:
+                self._transport.pause_reading()
+            else:
+                self._transport.resume_reading()
 
     def _write(self, response: Response, connection: bytes, head_only: bool) -> None:
         for part in encode_response(response, self._shared.clock.header(), connection, head_only):
@@ -198,7 +287,7 @@ class Connection(asyncio.Protocol):
 
     def close_if_idle(self) -> None:
         """Close, unless a request has begun to come or is answered."""
-        if not (self._ending or self._answering or self._writing_paused or self._reader.part):
+        if not (self._ending or self._answering or self._gate.closed or self._reader.part):
             self._end(linger=False)
 
     def abort(self) -> None:
@@ -208,6 +297,19 @@ class Connection(asyncio.Protocol):
     def _refuse(self, refused: Refused) -> None:
         self._write(text_response(refused.status, refused.text), _CLOSE, head_only=False)
         self._end(linger=True)
+
+    def _cut(self, *, reset: bool) -> None:
+        """End inside an answer, so that its client sees that it is not whole; its head has said how, or else
+        (`reset`) only a reset connection differs from the end.
+        """
+        if reset:
+            self._ending = True
+            self._reader.close()
+            own: socket.socket = self._transport.get_extra_info("socket")
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._transport.abort()
+        else:
+            self._end(linger=False)
 
     def _end(self, *, linger: bool) -> None:
         """Close once all is written.
@@ -227,10 +329,6 @@ class Connection(asyncio.Protocol):
         self._unwritten = transport.get_write_buffer_size()
         self._wait(self._shared.patience.idle if self._unwritten else self._shared.patience.linger)
 
-    def _forget(self) -> None:
-        self._shared.connections.discard(self)
-        self._shared.gone()
-
     # time
 
     def _wait(self, seconds: float) -> None:
@@ -248,8 +346,10 @@ class Connection(asyncio.Protocol):
         if 0 < unwritten < self._unwritten:  # a slow client, but it reads
             self._unwritten = unwritten
             self._wait(self._shared.patience.idle)
-        elif self._ending or self._writing_paused:
+        elif self._ending or self._gate.closed:
             self._transport.abort()
+        elif self._part == "body" and self._shared.bounds.stream:
+            self._pass_on()
         elif self._part:
             self._refuse(Refused(408, f"the request {self._part} took too long"))
         else:

@@ -11,9 +11,10 @@ import socket
 from typing import Protocol
 
 from wasmdeploy_driver.errors import ListenError
-from wasmdeploy_driver.http.connection import Connection, Patience, Shared
+from wasmdeploy_driver.http.bounds import Bounds, Budget, Patience
+from wasmdeploy_driver.http.connection import Connection
 from wasmdeploy_driver.http.message import Request, Response
-from wasmdeploy_driver.http.reader import Bounds, Budget
+from wasmdeploy_driver.http.shared import Shared
 
 _BACKLOG = 1024
 _MOST_CONNECTIONS = 4096

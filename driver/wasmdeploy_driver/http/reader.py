@@ -7,48 +7,27 @@ waits for its answer: what a client pipelines stays unparsed bytes, which the co
 from __future__ import annotations
 
 import re
+import sys
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import httptools
 
+from wasmdeploy_driver.http.bounds import PASS_ON_BYTES, Bounds, Budget
 from wasmdeploy_driver.http.head import Head, Refused, read_head
-from wasmdeploy_driver.http.message import Request
+from wasmdeploy_driver.http.inbound import InboundBody
+from wasmdeploy_driver.http.message import Headers, Request
+from wasmdeploy_driver.http.trailers import allowed_trailers
 
 _SLICE = 4096
+_BODY_SLICE = 64 << 10
 _METHOD = re.compile(rb"[\r\n]*[!#$%&'*+\-.^_`|~0-9A-Za-z]+ ")
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
-    """How much one request may be: bytes of its head, number of its headers, bytes of its body."""
-
-    head: int = 64 << 10
-    headers: int = 256
-    body: int = 64 << 20
-
-
-class Budget:
-    """How many bytes of request bodies are held in memory, for all connections together."""
-
-    def __init__(self, most: int = 256 << 20) -> None:
-        self._left = most
-
-    def take(self, size: int) -> bool:
-        """Take `size` bytes; False where so many are not left."""
-        if size > self._left:
-            return False
-        self._left -= size
-        return True
-
-    def give(self, size: int) -> None:
-        """Give back what was taken."""
-        self._left += size
-
-
-@dataclass(frozen=True, slots=True)
 class Incoming:
-    """A whole request, and what its client expects of the connection; its body is taken from the budget."""
+    """A request, and what its client expects of the connection; its `body` is taken from the budget."""
 
     request: Request
     keep_alive: bool
@@ -56,9 +35,21 @@ class Incoming:
 
 
 class Reader:
-    """One connection's requests: `feed` takes bytes, `next` gives the next whole request."""
+    """One connection's requests: `feed` takes bytes, `next` gives the next request.
 
-    def __init__(self, bounds: Bounds, budget: Budget, client: str) -> None:
+    It is whole, unless `open_body` is there: then a large one comes as soon as much of it has, and `begin`
+    gives what has come of any. `pump` reads on in a body that was passed on so.
+    """
+
+    def __init__(
+        self,
+        bounds: Bounds,
+        budget: Budget,
+        client: str,
+        open_body: Callable[[], InboundBody] | None = None,
+    ) -> None:
+        self._open_body = open_body
+        self._pass_on = PASS_ON_BYTES if open_body is not None else sys.maxsize
         self._bounds = bounds
         self._budget = budget
         self._client = client
@@ -75,6 +66,10 @@ class Reader:
         self._headers: list[tuple[bytes, bytes]] = []
         self._chunks: list[bytes] = []
         self._size = 0
+        self._held = 0  # of the chunks, taken from the budget
+        self._trailers: list[tuple[bytes, bytes]] = []
+        self._body: InboundBody | None = None  # of the request that was or will be passed on before its end
+        self._passed_on = False
         self._resumed = False
 
     @property
@@ -89,27 +84,63 @@ class Reader:
             return "body"
         return "head" if self._in_head or self._rest or self._ready else ""
 
+    @property
+    def start(self) -> bytes:
+        """The first bytes of what is not parsed, enough to tell HTTP/2 by."""
+        return bytes(self._rest[:24])
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the request that was passed on has not come to its end."""
+        return self._passed_on
+
+    @property
+    def waits(self) -> bool:
+        """Whether the client waits for 100, and has not begun with the body."""
+        head = self._head
+        return head is not None and head.expects and not (self._resumed or self._size)
+
     def feed(self, data: bytes) -> None:
         """Take what came in."""
         self._rest = bytes(self._rest) + data if self._rest else data
 
     def next(self) -> Incoming | None:
-        """The next whole request, None where more bytes are needed; raises Refused, once and for all."""
+        """The next request, None where more bytes are needed; raises Refused, once and for all."""
         while not self._ready:
             if self._refused is not None:
                 raise self._refused
+            if self._body is not None or self._held > self._pass_on:
+                return self.begin()
             if not self._rest or self._last:
                 return None
             self._parse()
         return self._ready.popleft()
 
+    def begin(self) -> Incoming | None:
+        """The request whose body has begun to come, None where none has."""
+        head = self._head
+        if head is None or self._open_body is None:
+            return None
+        if self._body is None:
+            self._body = self._open_body()
+        self._passed_on = True
+        return self._incoming(head, self._body, ())
+
+    def pump(self, *, ended: bool) -> None:
+        """Read on in the body that was passed on while there is room in it; `ended` when the client has."""
+        while self._passed_on and self._body is not None and self._refused is None:
+            if self._rest and not self._body.full:
+                self._parse()
+            elif ended and not self._rest:
+                self._refuse(Refused(400, "the request body was cut off"))
+            else:
+                return
+
     def wants_continue(self) -> bool:
         """Whether the client waits for 100 now; True once for a request."""
-        head = self._head
-        if head is None or not head.expects or self._resumed or self._size:
-            return False
-        self._resumed = True
-        return True
+        waits = self.waits
+        self._resumed = self._resumed or waits
+        return waits
 
     def close(self) -> None:
         """Give the memory back: nothing more is read."""
@@ -122,6 +153,8 @@ class Reader:
         piece, size = self._rest, _SLICE
         if self._head is not None and self._head.length is not None:
             size = max(size, self._head.length - self._size)
+        if self._body is not None:
+            size = min(size, _BODY_SLICE)
         if len(piece) > size:
             view = memoryview(piece)
             piece, self._rest = view[:size], view[size:]
@@ -171,8 +204,10 @@ class Reader:
     def _refuse(self, refused: Refused) -> None:
         if not self._last and self._refused is None:
             self._refused = refused
-        self._budget.give(self._size)
-        self._chunks, self._size, self._head, self._in_head, self._rest = [], 0, None, False, b""
+        self._budget.give(self._held)
+        self._chunks, self._held, self._head, self._in_head, self._rest = [], 0, None, False, b""
+        if self._body is not None:
+            self._body.fail(refused)
 
     # llhttp's events; after a refusal it may go on to the end of its piece, to no effect
 
@@ -186,12 +221,14 @@ class Reader:
         self._target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header, or one trailer, which is left out: it came too late to be asked about."""
-        if self._in_head:
-            self._headers.append((name.lower(), value.rstrip(b" \t")))
+        """One header, or one trailer."""
+        fields = self._headers if self._in_head else self._trailers
+        fields.append((name.lower(), value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
-        """The head is whole."""
+        """The head is whole, or the one that says how to read the body of an ignored upgrade."""
+        if self._trailers:
+            self._trailers = []
         if not self._in_head or self._refused is not None or self._last:
             return
         try:
@@ -199,7 +236,7 @@ class Reader:
         except Refused as refused:
             self._refuse(refused)
         else:
-            self._in_head, self._resumed = False, False
+            self._in_head, self._resumed, self._size = False, False, 0
 
     def _read_head(self) -> Head:
         parser, bounds = self._parser, self._bounds
@@ -209,7 +246,7 @@ class Reader:
         head = read_head(
             parser.get_method(), parser.get_http_version(), self._target, self._headers, keep_alive
         )
-        if head.length is not None and head.length > bounds.body:
+        if head.length and bounds.too_large(head.length):
             raise self._too_large()
         return head
 
@@ -217,13 +254,20 @@ class Reader:
         """A part of the body."""
         if self._head is None:
             return
-        if self._size + len(data) > self._bounds.body:
+        if self._bounds.too_large(self._size + len(data)):
             self._refuse(self._too_large())
-        elif not self._budget.take(len(data)):
-            self._refuse(Refused(503, "too many request bodies at once"))
-        else:
-            self._size += len(data)
+            return
+        self._size += len(data)
+        if self._body is None and self._budget.take(len(data)):
+            self._held += len(data)
             self._chunks.append(data)
+        elif self._body is not None:
+            self._body.feed(data)
+        elif self._open_body is not None:  # no memory is left, but a stream needs little of it
+            self._body = self._open_body()
+            self._body.feed(data)
+        else:
+            self._refuse(Refused(503, "too many request bodies at once"))
 
     def on_message_complete(self) -> None:
         """The request is whole, unless it asked for an upgrade and its body is still to come."""
@@ -232,12 +276,28 @@ class Reader:
             self._size != head.length if head.length is not None else self._parser.should_upgrade()
         ):
             return
+        trailers: Headers = ()
+        if self._trailers:
+            if len(self._trailers) > self._bounds.headers:
+                self._refuse(Refused(431, f"the request has more than {self._bounds.headers} trailers"))
+                return
+            trailers = allowed_trailers(self._trailers)
+        if not self._passed_on:
+            self._ready.append(self._incoming(head, self._body, trailers))
+        if self._body is not None:
+            self._body.end(trailers)
+            self._body, self._passed_on = None, False
+        self._head, self._last = None, not head.keep_alive
+
+    def _incoming(self, head: Head, rest: InboundBody | None, trailers: Headers) -> Incoming:
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        if body:
+            self._chunks, self._held = [], 0
         request = Request(
-            head.method, head.scheme, head.authority, head.target, head.headers, body, self._client
-        )
-        self._ready.append(Incoming(request, head.keep_alive, head.http10))
-        self._head, self._chunks, self._size, self._last = None, [], 0, not head.keep_alive
+            head.method, head.scheme, head.authority, head.target, head.headers, body, self._client, rest,
+            trailers,
+        )  # fmt: skip
+        return Incoming(request, head.keep_alive, head.http10)
 
     def _too_large(self) -> Refused:
         return Refused(413, f"the request body is larger than {self._bounds.body >> 20} MiB")

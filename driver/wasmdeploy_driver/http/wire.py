@@ -10,11 +10,12 @@ import time
 from email.utils import formatdate
 from http import HTTPStatus
 
-from wasmdeploy_driver.http.message import Response
+from wasmdeploy_driver.http.message import Headers, Response
 
+CHUNKED = b"transfer-encoding: chunked\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STARTS = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
-_NO_BODY = frozenset((204, 304))
+NO_BODY = frozenset((204, 304))
 # A larger body is written apart, uncopied.
 _TOGETHER = 64 << 10
 
@@ -42,10 +43,10 @@ def encode_response(
     `head_only` is for a HEAD request: only the guest knows which length GET would have had.
     """
     status, body = response.status, response.body
-    if head_only or status in _NO_BODY:
+    if head_only or status in NO_BODY:
         body = b""
     parts: list[bytes | memoryview] = [_STARTS.get(status) or b"HTTP/1.1 %d \r\n" % status]
-    has_length = head_only or status in _NO_BODY
+    has_length = head_only or status in NO_BODY
     for name, value in response.headers:
         parts.append(b"%b: %b\r\n" % (name, value))
         if name == b"content-length":
@@ -60,3 +61,13 @@ def encode_response(
         return b"".join(parts), body
     parts.append(body)
     return (b"".join(parts),)
+
+
+def encode_chunk(data: bytes | memoryview) -> tuple[bytes | memoryview, ...]:
+    """A part of a chunked body; an empty one, which would end it, is left out."""
+    return (b"%x\r\n" % len(data), data, b"\r\n") if data else ()
+
+
+def encode_last_chunk(trailers: Headers) -> bytes:
+    """The end of a chunked body."""
+    return b"0\r\n%b\r\n" % b"".join(b"%b: %b\r\n" % field for field in trailers)
