@@ -28,19 +28,32 @@ def require(*names: str) -> None:
 
 def peer() -> Path:
     """The `wasmtime` command line, built first where there is none; raises BenchError."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wasmdeploy" / "wasmtime"
-    built = cache / "bin" / "wasmtime"
+    if (there := found()) is not None:
+        return there
+    _build(_cache())
+    built = found()
+    if built is None:
+        raise BenchError("wasmtime was built, but is not where it was to be")
+    return built
+
+
+def found() -> Path | None:
+    """The `wasmtime` command line on PATH, or the one built before; raises BenchError for another version."""
     on_path = shutil.which("wasmtime")
-    found = Path(on_path) if on_path else built
-    if not found.is_file():
-        _build(cache)
-    said = subprocess.run([found, "--version"], stdout=subprocess.PIPE, text=True, check=False).stdout
+    program = Path(on_path) if on_path else _cache() / "bin" / "wasmtime"
+    if not program.is_file():
+        return None
+    said = subprocess.run([program, "--version"], stdout=subprocess.PIPE, text=True, check=False).stdout
     if version(said) != WASMTIME:
         raise BenchError(
-            f"{found} is version {version(said) or 'unknown'}, the benchmark compares with {WASMTIME}: "
+            f"{program} is version {version(said) or 'unknown'}, the benchmark compares with {WASMTIME}: "
             "remove it, and the benchmark builds its own"
         )
-    return found
+    return program
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "wasmdeploy" / "wasmtime"
 
 
 def version(said: str) -> str:

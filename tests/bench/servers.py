@@ -80,6 +80,15 @@ def commands(case: Case, wasm: Path, wasmtime: Path) -> list[Command]:
 @contextmanager
 def running(command: Command, log: Path, case: Case) -> Iterator[Server]:
     """The server, from its first right answer until the end of the block; raises BenchError."""
+    with listening(command, log) as (process, url):
+        server = Server(command.peer_name, process.pid, url + case.path)
+        _check(server, case)
+        yield server
+
+
+@contextmanager
+def listening(command: Command, log: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """A server's process and its URL, from when it listens until the end of the block; raises BenchError."""
     environment = {name: value for name, value in os.environ.items() if name != "TOKIO_WORKER_THREADS"}
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -88,9 +97,7 @@ def running(command: Command, log: Path, case: Case) -> Iterator[Server]:
             start_new_session=True,  # so that Ctrl-C reaches us only, and we stop it
         )  # fmt: skip
     try:
-        server = Server(command.peer_name, process.pid, _wait_for_url(process, command, log) + case.path)
-        _check(server, case)
-        yield server
+        yield process, _wait_for_url(process, command, log)
     finally:
         _stop(process)
 
