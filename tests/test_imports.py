@@ -28,6 +28,7 @@ DRIVER_LAYERS = (
     ("plugin",),
     ("runner",),
     ("executor",),
+    ("app",),
     ("guest",),
     ("http", "variables"),
     ("secrets",),

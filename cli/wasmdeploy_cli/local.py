@@ -16,15 +16,14 @@ from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.errors import ConfigError, GuestTrap, SecretError
 from wasmdeploy_cli.job import make_task
 from wasmdeploy_cli.manifest import App, require_built
-from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.secrets import GivenSecrets, Secret, SecretSource, VaultSecrets
 from wasmdeploy_driver.task import Dir, Limits, Task
 from wasmdeploy_driver.variables import resolve
 
 if TYPE_CHECKING:
-    from wasmdeploy_driver.executor.prepare import AppRouter
-    from wasmdeploy_driver.executor.serve import Serving
+    from wasmdeploy_driver.executor.image import Image
+    from wasmdeploy_driver.executor.serve import Run, Serving, Stem
 
 # A running guest gets this long to finish its requests after Ctrl-C; a second Ctrl-C ends at once.
 _DRAIN_SECONDS = 5.0
@@ -75,8 +74,11 @@ def pairs(items: Iterable[str], option: str) -> dict[str, str]:
 
 def serve(app: App, options: Options, out: Output, listener: socket.socket) -> None:
     """Serve the app on `listener` until SIGINT or SIGTERM; raises what keeps it from serving."""
-    from wasmdeploy_driver.executor.prepare import compile_all, load_app
+    from wasmdeploy_driver.executor.engines import fork_stem
+    from wasmdeploy_driver.executor.image import Image
+    from wasmdeploy_driver.executor.prepare import compile_all, load_guests
 
+    stem = fork_stem()  # before anything starts a thread
     sources = {name: str(source.resolve()) for name, source in require_built(app).items()}
     secret_names = set(app.secrets)
     given = {name: value for name, value in options.values.items() if name in secret_names}
@@ -93,14 +95,15 @@ def serve(app: App, options: Options, out: Output, listener: socket.socket) -> N
     # Not in the event loop, which would hold back Ctrl-C until the compile is over.
     with out.waiting("Preparing the app"):
         compiled = compile_all(launch, lambda name, text: out.event(name, text) if name != "cached" else None)
-        router = load_app(launch, compiled, values)
-    asyncio.run(_serve(router, listener, task.limits, out))
+        image = Image(launch, compiled, values)
+        guests = load_guests(image)
+    asyncio.run(_serve(image, guests, stem, listener, out))
 
 
-async def _serve(router: AppRouter, listener: socket.socket, limits: Limits, out: Output) -> None:
+async def _serve(image: Image, guests: Run, stem: Stem, listener: socket.socket, out: Output) -> None:
     from wasmdeploy_driver.executor.serve import Serving
 
-    serving = Serving(router, listener, out.event, seconds=seconds(limits.timeout, "limits.timeout"))
+    serving = Serving(image, guests, stem, listener, out.event)
     host, port = serving.address
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     _stop_on_signals(serving, out)

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
+
 from wasmdeploy_driver.errors import ExecutorError
 from wasmdeploy_driver.executor import control
 from wasmdeploy_driver.executor.launch import Launch
@@ -88,6 +90,14 @@ class Executor:
             return answer.status, dict(answer.getheaders()), answer.read()
         finally:
             connection.close()
+
+    def stem(self) -> psutil.Process:
+        """The process that forks the engine processes."""
+        return psutil.Process(self.process.pid).children()[0]
+
+    def engines(self) -> list[psutil.Process]:
+        """The engine processes."""
+        return self.stem().children()
 
     def log(self) -> str:
         """What the executor said itself."""

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wasmdeploy_driver.errors import GuestTrap
-from wasmdeploy_driver.http.frame import decode_response, encode_request, encode_rules
+from wasmdeploy_driver.http.frame import encode_request, encode_rules, missing_head, parse_head
 from wasmdeploy_driver.http.message import Request
+from wasmdeploy_driver.http.response import whole_response
 
 
 def text(data):
@@ -17,6 +18,14 @@ def text(data):
 def frame(status, headers=(), body=b""):
     head = pack("<HI", status, len(headers)) + b"".join(text(name) + text(value) for name, value in headers)
     return text(head) + body
+
+
+def decode_response(data, head_only=False):
+    """The response in the whole output of a component."""
+    head = parse_head(data)
+    if head is None:
+        raise missing_head(data)
+    return whole_response(head, data[head.body_at :], (), head_only)
 
 
 def test_request_head():
@@ -47,6 +56,13 @@ def test_response():
     response = decode_response(frame(201, [(b"x", b"1"), (b"x", b"2")], b"body"))
     assert (response.status, response.headers) == (201, ((b"x", b"1"), (b"x", b"2")))
     assert bytes(response.body) == b"body"
+
+
+def test_a_head_that_still_comes():
+    """A head is there once its last byte is; not before, and whatever follows."""
+    data = frame(201, [(b"x", b"1")])
+    assert all(parse_head(data[:size]) is None for size in range(len(data)))
+    assert parse_head(data + b"body").body_at == len(data)
 
 
 def test_head_request():

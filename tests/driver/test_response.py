@@ -3,11 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wasmdeploy_driver.errors import GuestTrap
-from wasmdeploy_driver.http.response import checked_response
+from wasmdeploy_driver.http.response import checked_head, checked_trailers, whole_response
 
 
 def answer(status=200, headers=(), body=b"", head_only=False):
-    return checked_response(status, headers, memoryview(body), head_only)
+    return whole_response(checked_head(status, headers, 0), memoryview(body), (), head_only)
 
 
 def test_names_go_on_in_lower_case():
@@ -101,6 +101,11 @@ def test_a_status_without_content_has_no_body(status):
 def test_no_content_has_no_length():
     """A 204 declares no length at all."""
     assert answer(204, headers=[(b"content-length", b"0")]).headers == ()
+
+
+def test_trailers():
+    """Trailers go on in lower case; a broken one is left out, since the body has gone already."""
+    assert checked_trailers(((b"X-Sum", b"1"), (b"a b", b"2"), (b"x", b"a\r\nb"))) == ((b"x-sum", b"1"),)
 
 
 @given(

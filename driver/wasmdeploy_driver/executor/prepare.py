@@ -4,38 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from wasmdeploy_driver.duration import seconds
-from wasmdeploy_driver.errors import ConfigError, GuestError
+from wasmdeploy_driver.errors import ConfigError, ExecutorError, GuestError
 from wasmdeploy_driver.executor.files import open_beneath, read_guest
+from wasmdeploy_driver.executor.image import Compiled, Image
 from wasmdeploy_driver.executor.launch import Launch
-from wasmdeploy_driver.guest.binary import Form, app_form, command_form, inspect
-from wasmdeploy_driver.http.message import Request, Response
-from wasmdeploy_driver.http.router import Route, Router
+from wasmdeploy_driver.guest.binary import app_form, command_form, inspect
 from wasmdeploy_driver.task import Component, Dir, Limits
 from wasmdeploy_driver.variables import Values
 
 if TYPE_CHECKING:
+    from wasmdeploy_driver.app.worker import Run
+    from wasmdeploy_driver.guest.answerer import Answerer
+    from wasmdeploy_driver.guest.bounds import Bounds
+    from wasmdeploy_driver.guest.call import Call, Outcome
     from wasmdeploy_driver.guest.engine import Engine
     from wasmdeploy_driver.guest.reuse import Reuse
-    from wasmdeploy_driver.guest.sandbox import Bounds, Preopen, Runner
+    from wasmdeploy_driver.guest.sandbox import Preopen, Runner
 
 Notify = Callable[[str, str], None]
-
-
-class HttpGuest(Protocol):
-    """A guest that answers requests; called from several threads."""
-
-    def handle(self, request: Request, route: str) -> Response:
-        """Answer one request; raises GuestTrap or GuestTimeout."""
-        ...
-
-
-AppRouter = Router[HttpGuest]
 
 
 class Command(Protocol):
@@ -44,15 +36,6 @@ class Command(Protocol):
     def run(self) -> int:
         """Run to the end and give the exit code; raises GuestTrap or GuestTimeout."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A guest's compiled code and what it was compiled as."""
-
-    name: str
-    path: Path
-    form: Form
 
 
 def compile_all(launch: Launch, notify: Notify) -> dict[str, Compiled]:
@@ -85,33 +68,41 @@ def _compile(
         form = command_form(binary, shown)
     name = component.name if component else Path(source).name
     path = Cache(launch.cache).compiled(guest, actual, form, name, notify)
-    return Compiled(shown, path, form)
+    try:
+        # Held open: the cache may drop the file before the last process has loaded it.
+        return Compiled(shown, os.open(path, os.O_RDONLY | os.O_CLOEXEC), form)
+    except OSError as error:
+        raise ExecutorError(f"compile cache: {path}: {error.strerror}") from error
 
 
-def load_app(launch: Launch, compiled: Mapping[str, Compiled], values: Values) -> Router[HttpGuest]:
-    """Load every component and give the router to them; raises ConfigError, GuestError."""
+def load_guests(image: Image, watch: Callable[[], None] | None = None) -> Run:
+    """Load every component of an app, and give what runs them; raises ConfigError, GuestError.
+
+    `watch` is called every few milliseconds while a guest runs.
+    """
     from wasmdeploy_driver.guest.engine import Engine
 
-    engine = Engine()
-    routes = []
-    for component in launch.task.component:
-        guest = _load_http(launch, component, compiled[component.name], values, engine)
-        routes += [Route(pattern, guest) for pattern in component.route]
-    return Router(routes)
+    engine = Engine(watch)
+    guests = tuple(_load_guest(image, component, engine) for component in image.launch.task.component)
+
+    def run(call: Call, stdout: str, stdin: str = "") -> Outcome:
+        return guests[call.component].run(call, stdout, stdin)
+
+    return run
 
 
-def _load_http(
-    launch: Launch, component: Component, compiled: Compiled, values: Values, engine: Engine
-) -> HttpGuest:
-    from wasmdeploy_driver.guest.cgi import CgiGuest, CgiSettings
-    from wasmdeploy_driver.guest.component import HttpComponent, LoadedComponent
+def _load_guest(image: Image, component: Component, engine: Engine) -> Answerer:
+    from wasmdeploy_driver.guest.answerer import Answerer
+    from wasmdeploy_driver.guest.component import LoadedComponent
     from wasmdeploy_driver.guest.module import LoadedModule
     from wasmdeploy_driver.guest.reuse import ReusedInstances
+    from wasmdeploy_driver.guest.sandbox import Context
 
     where = f"component.{component.name}"
+    values, compiled = image.values, image.compiled[component.name]
     environment = values.fill_all(component.environment, f"{where}.environment")
-    preopens = open_dirs(launch, component.dir)
-    bounds = bounds_of(launch.task.limits)
+    context = Context(environment, (), open_dirs(image.launch, component.dir))
+    bounds = bounds_of(image.launch.task.limits)
     reuse = reuse_of(component)
     runner: Runner
     if compiled.form == "module":
@@ -121,12 +112,12 @@ def _load_http(
         runner = loaded = LoadedComponent(engine, compiled.path, variables, compiled.name)
         if compiled.form == "http":
             runner = ReusedInstances(loaded, reuse) if reuse else loaded
-            return HttpComponent(runner, environment, preopens, component.allowed_outbound_hosts, bounds)
+            return Answerer(runner, context, bounds, loaded.told, may_exit=False)
     if reuse:
         raise ConfigError(
             f'{where}: a program that prints its response runs once, so its isolation is "request"'
         )
-    return CgiGuest(runner, environment, CgiSettings(component.args, component.argv), preopens, bounds)
+    return Answerer(runner, context, bounds, may_exit=True)
 
 
 def load_command(launch: Launch, compiled: Compiled, values: Values) -> Command:
@@ -135,26 +126,25 @@ def load_command(launch: Launch, compiled: Compiled, values: Values) -> Command:
     from wasmdeploy_driver.guest.component import LoadedComponent
     from wasmdeploy_driver.guest.engine import Engine
     from wasmdeploy_driver.guest.module import LoadedModule
+    from wasmdeploy_driver.guest.sandbox import Context
 
     task = launch.task
     engine = Engine()
     environment = {**launch.environment, **values.fill_all(task.env, "env")}
-    preopens = open_dirs(launch, task.dir)
+    args = (Path(task.module).name, *(values.fill(arg, "args") for arg in task.args))
+    context = Context(environment, args, open_dirs(launch, task.dir))
     # The time limit is for requests; how long a command takes is the job's business.
     bounds = replace(bounds_of(task.limits), seconds=0)
-    args = (Path(task.module).name, *(values.fill(arg, "args") for arg in task.args))
     if compiled.form == "command":
         variables = {name: secret.reveal() for name, secret in values.by_name.items()}
         loaded = LoadedComponent(engine, compiled.path, variables, compiled.name)
-        return GuestCommand(loaded, environment, args, preopens, bounds)
-    return GuestCommand(
-        LoadedModule(engine, compiled.path, compiled.name, once=True), environment, args, preopens, bounds
-    )
+        return GuestCommand(loaded, context, bounds)
+    return GuestCommand(LoadedModule(engine, compiled.path, compiled.name, once=True), context, bounds)
 
 
 def bounds_of(limits: Limits) -> Bounds:
     """The limits in bytes and seconds; raises ConfigError."""
-    from wasmdeploy_driver.guest.sandbox import Bounds
+    from wasmdeploy_driver.guest.bounds import Bounds
 
     if limits.memory_mb < 1:
         raise ConfigError("limits.memory_mb must be at least 1")

@@ -19,12 +19,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from wasmdeploy_driver.duration import seconds
+from wasmdeploy_driver.app.stem import Stem
 from wasmdeploy_driver.errors import ExecutorError, GuestTrap, WasmdeployError
 from wasmdeploy_driver.executor import cgroup, control
+from wasmdeploy_driver.executor.engines import fork_stem
+from wasmdeploy_driver.executor.image import Image
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.executor.listeners import MAX_DETAIL, Listeners
-from wasmdeploy_driver.executor.prepare import Command, compile_all, load_app, load_command
+from wasmdeploy_driver.executor.prepare import Command, compile_all, load_command, load_guests
 from wasmdeploy_driver.executor.run import guest_thread, run, take_streams, tell_task
 from wasmdeploy_driver.executor.serve import Serving, listen
 from wasmdeploy_driver.executor.source import kv_mount, secret_source
@@ -41,8 +43,9 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 class TaskProcess:
     """One task: answers control calls, runs the guests, writes the exit status."""
 
-    def __init__(self, state: Path, launch: Launch) -> None:
+    def __init__(self, state: Path, launch: Launch, stem: Stem | None) -> None:
         self._state = state
+        self._stem = stem
         self._launch = launch
         self._serving: Serving | None = None
         self._started = False
@@ -132,7 +135,7 @@ class TaskProcess:
             app = self._serving.app
             host, port = self._serving.address
             facts |= {"listen": f"{host}:{port}", "requests": app.requests, "failures": app.failures,
-                      "in_flight": app.in_flight}  # fmt: skip
+                      "in_flight": app.in_flight, "processes": 1 + app.processes}  # fmt: skip
         return facts | {"components": [component.name for component in self._launch.task.component]}
 
     async def _events(self, send: Send, reader: asyncio.StreamReader) -> dict[str, Any]:
@@ -202,13 +205,16 @@ class TaskProcess:
             command = await asyncio.to_thread(load_command, launch, compiled[""], values)
             self._work = asyncio.ensure_future(self._run_command(command))
             return {"pid": os.getpid(), "host": "", "port": 0}
-        router = await asyncio.to_thread(load_app, launch, compiled, values)
+        if self._stem is None:
+            raise ExecutorError("the executor of an app has no stem")
+        image = Image(launch, compiled, values)
+        guests = await asyncio.to_thread(load_guests, image)
         self._serving = Serving(
-            router,
+            image,
+            guests,
+            self._stem,
             listen(launch.host, launch.port),
             self._guest_failed,
-            seconds=seconds(launch.task.limits.timeout, "limits.timeout"),
-            memory_bytes=launch.cgroup.memory_bytes if launch.cgroup else 0,
             stuck=self._stuck,
         )
         ready: asyncio.Future[None] = loop.create_future()
@@ -282,13 +288,16 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the secrets
     launch = Launch.from_json((state / control.LAUNCH).read_text())
+    stem = (
+        None if launch.task.module else fork_stem()
+    )  # before there are threads, or a socket that it would share
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with control.short_path(state) as path:
         listener.bind(path)
     listener.listen(16)
 
     async def live() -> NoReturn:
-        await TaskProcess(state, launch).live(listener)
+        await TaskProcess(state, launch, stem).live(listener)
         sys.stderr.flush()
         os._exit(0)  # neither a guest nor a compile that goes on in its thread may hold up the exit
 

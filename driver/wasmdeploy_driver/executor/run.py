@@ -9,10 +9,10 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from wasmdeploy_driver.app.worker import THREAD_STACK
 from wasmdeploy_driver.errors import ExecutorError, GuestTrap
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.executor.prepare import Command
-from wasmdeploy_driver.http.lanes import THREAD_STACK
 
 
 def take_streams(launch: Launch) -> None:

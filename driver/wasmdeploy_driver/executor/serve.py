@@ -8,41 +8,52 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from wasmdeploy_driver.executor.prepare import HttpGuest, Notify
-from wasmdeploy_driver.http.app import App
+from wasmdeploy_driver.app.app import App
+from wasmdeploy_driver.app.exchange import Target
+from wasmdeploy_driver.app.pool import Pool, PoolBounds
+from wasmdeploy_driver.app.stem import Stem
+from wasmdeploy_driver.app.target import CgiTarget, FrameTarget
+from wasmdeploy_driver.app.worker import THREAD_STACK, Run, ThreadWorker
+from wasmdeploy_driver.duration import seconds
+from wasmdeploy_driver.executor.engines import Engines
+from wasmdeploy_driver.executor.image import Image
+from wasmdeploy_driver.executor.prepare import Notify
+from wasmdeploy_driver.executor.room import Room
+from wasmdeploy_driver.http.bounds import Bounds
 from wasmdeploy_driver.http.front import HttpFront, listen
-from wasmdeploy_driver.http.lanes import THREAD_STACK, Lanes
-from wasmdeploy_driver.http.router import Router
+from wasmdeploy_driver.http.router import Route, Router
 from wasmdeploy_driver.task import EXECUTOR_MB
 
-# `listen` is for the callers of `Serving`: the CLI enters the driver by this package only.
-__all__ = ["Serving", "listen"]
+# All but `Serving` is for its callers: the CLI enters the driver by this package only.
+__all__ = ["Run", "Serving", "Stem", "listen"]
 
 
 class Serving:
-    """An app that listens: `run` serves until `stop`, which drains it.
+    """An app that listens: `run` serves until `stop`, which drains it. Made in the event loop that it serves in.
 
-    `seconds` is the guests' time limit, `memory_bytes` the memory that the whole process may use (0: no limit known);
-    `stuck` is called when no guest can be run any more.
+    `guests` runs them in this process, `stem` makes the others; `stuck` is called when no guest can be run any more.
     """
 
     def __init__(
         self,
-        router: Router[HttpGuest],
+        image: Image,
+        guests: Run,
+        stem: Stem,
         listener: socket.socket,
         notify: Notify,
         *,
-        seconds: float = 0,
-        memory_bytes: int = 0,
         stuck: Callable[[], None] = lambda: None,
     ) -> None:
-        threading.stack_size(THREAD_STACK)  # before the first lane starts
+        threading.stack_size(THREAD_STACK)  # before the thread of guests starts
+        launch = image.launch
+        memory_bytes = launch.cgroup.memory_bytes if launch.cgroup else 0
         self._listener = listener
         host, port = listener.getsockname()[:2]
         self._address: tuple[str, int] = (host, port)
-        self._front = HttpFront(most_body_bytes=body_bytes(memory_bytes))
-        self._lanes = Lanes()
-        self.app = App(router, self._lanes, notify, seconds=seconds, stuck=stuck)
+        self._front = HttpFront(Bounds(body=0, stream=True), most_body_bytes=body_bytes(memory_bytes))
+        bounds = PoolBounds(seconds=seconds(launch.task.limits.timeout, "limits.timeout"))
+        self._pool = Pool(ThreadWorker(guests), Engines(image, stem, Room(launch).is_left), bounds, stuck)
+        self.app = App(router(image), self._pool, notify)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -57,7 +68,7 @@ class Serving:
             await self._front.wait()
         finally:
             self._front.abort()
-            self._lanes.close()
+            self._pool.close()
             self._listener.close()
 
     async def stop(self, timeout: float) -> bool:
@@ -76,3 +87,16 @@ def body_bytes(memory_bytes: int) -> int:
     if not memory_bytes:
         return 256 << 20
     return max(4 << 20, min(256 << 20, (memory_bytes - (EXECUTOR_MB << 20)) // 4))
+
+
+def router(image: Image) -> Router[Target]:
+    """Which component answers which path; raises ConfigError."""
+    routes: list[Route[Target]] = []
+    for number, component in enumerate(image.launch.task.component):
+        target: Target
+        if image.compiled[component.name].form == "http":
+            target = FrameTarget(number, component.allowed_outbound_hosts)
+        else:
+            target = CgiTarget(number, component.argv, component.args)
+        routes += [Route(pattern, target) for pattern in component.route]
+    return Router(routes)

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
-from wasmdeploy_driver.guest.sandbox import Bounds, Exit, Preopen, Runner, new_wasi
+from wasmdeploy_driver.guest.bounds import Bounds
+from wasmdeploy_driver.guest.sandbox import Context, Exit, Runner
 
 
 class Command:
     """A guest that is run once with the process's own streams."""
 
-    def __init__(
-        self,
-        runner: Runner,
-        environment: Mapping[str, str],
-        args: tuple[str, ...],
-        preopens: tuple[Preopen, ...],
-        bounds: Bounds,
-    ) -> None:
+    def __init__(self, runner: Runner, context: Context, bounds: Bounds) -> None:
         self._runner = runner
-        self._environment = environment
-        self._args = args
-        self._preopens = preopens
+        self._context = context
         self._bounds = bounds
 
     def run(self) -> int:
         """The exit code; raises GuestTrap or GuestTimeout."""
-        wasi = new_wasi(self._environment, self._args, self._preopens)
+        wasi = self._context.wasi()
         wasi.inherit_stdin()
         wasi.inherit_stdout()
         wasi.inherit_stderr()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -13,21 +12,16 @@ from pathlib import Path
 import wasmtime
 from wasmtime.component import Component
 
+from wasmdeploy_driver.errors import GuestTimeout
 from wasmdeploy_driver.guest import adapter
+from wasmdeploy_driver.guest.bounds import Bounds
 from wasmdeploy_driver.guest.capi import check_version, use_pool
+from wasmdeploy_driver.guest.clock import TICK_SECONDS, Clock, CpuLimit, Watch
 
-# Interrupts come at multiples of this; shorter costs wake-ups, longer makes time limits coarse.
-TICK_SECONDS = 0.02
 # Go's encoding/json overflows wasmtime's default of 512 KiB; wasmtime refuses more than 2 MiB.
 _WASM_STACK = 2 << 20
 _SETTINGS = f"epochs stack={_WASM_STACK} v1"
-
-
-Watch = Callable[[], None]
-
-
-def no_watch() -> None:
-    """Look at nothing."""
+_DAY = int(86_400 / TICK_SECONDS)
 
 
 def fingerprint() -> str:
@@ -53,52 +47,49 @@ def _config() -> wasmtime.Config:
 
 
 class Engine:
-    """One engine for a process; compiled code of one engine runs on any other with the same fingerprint."""
+    """One engine for a process; compiled code of one engine runs on any other with the same fingerprint.
 
-    def __init__(self) -> None:
+    `watch` is called at every tick of the clock while guests run.
+    """
+
+    def __init__(self, watch: Watch | None = None) -> None:
         check_version()
         self.raw = wasmtime.Engine(_config())
-        self._active = 0
-        self._watches: list[Watch] = []
-        self._changed = threading.Condition()
-        self._ticker: threading.Thread | None = None
+        self._clock = Clock(self.raw.increment_epoch, watch)
 
     @contextmanager
-    def ticking(self, watch: Watch = no_watch) -> Iterator[None]:
-        """Keep the epoch clock going while a guest runs; it stands still when none does.
-
-        `watch` is called at every tick until then, in the clock's thread; it must neither block nor raise.
-        """
-        with self._changed:
-            self._active += 1
-            self._watches.append(watch)
-            if self._ticker is None:
-                self._ticker = threading.Thread(target=self._tick, name="epochs", daemon=True)
-                self._ticker.start()
-            elif self._active == 1:
-                self._changed.notify_all()
+    def timed(self, bounds: Bounds) -> Iterator[None]:
+        """Keep the clock going while a guest runs; raises GuestTimeout where its own computing was over the limit."""
+        if not bounds.cpu_seconds:
+            self._clock.start()
+            try:
+                yield
+            finally:
+                self._clock.stop()
+            return
+        limit = CpuLimit(bounds.cpu_seconds, lambda: self._interrupt(bounds))
+        self._clock.start(limit)
         try:
             yield
+        except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
+            if limit.reached:
+                raise GuestTimeout(f"the guest computed for more than {bounds.cpu_seconds:g} s") from error
+            raise
         finally:
-            with self._changed:
-                self._active -= 1
-                self._watches.remove(watch)
+            self._clock.stop(limit)
 
-    def _tick(self) -> None:
-        pause = threading.Event()
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._active > 0)
-            pause.wait(TICK_SECONDS)
-            with self._changed:  # so that no watch is called once its guest has ended
-                for watch in self._watches:
-                    watch()
+    def _interrupt(self, bounds: Bounds) -> None:
+        """Let the deadline of what runs be over now."""
+        for _ in range(ticks(bounds)):
             self.raw.increment_epoch()
 
 
-def ticks(seconds: float) -> int:
-    """The epoch deadline of a time limit; 0 means none."""
-    return int(seconds / TICK_SECONDS) + 1 if seconds else 1 << 40
+def ticks(bounds: Bounds) -> int:
+    """The epoch deadline of a run."""
+    if bounds.seconds:
+        return int(bounds.seconds / TICK_SECONDS) + 1
+    # With a limit of the guest's own time, the clock must be able to run up to the deadline: a day from now.
+    return _DAY if bounds.cpu_seconds else 1 << 40
 
 
 def component_from(engine: Engine, compiled: Path) -> Component:

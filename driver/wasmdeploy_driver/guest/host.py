@@ -11,6 +11,7 @@ import wasmtime
 from wasmtime.component import Component, Linker, LinkerInstance, ResourceType, Variant
 from wasmtime.component import _types as types
 
+from wasmdeploy_driver.guest.call import Trailers
 from wasmdeploy_driver.guest.engine import Engine
 
 _NATIVE = (
@@ -25,7 +26,19 @@ _NATIVE = (
 _STORES = ("wasi:config/store@", "wasi:config/runtime@")
 
 
-def link(engine: Engine, component: Component, variables: Mapping[str, str]) -> Linker:
+class Told:
+    """What the guest that runs has told the host beside its output."""
+
+    def __init__(self) -> None:
+        self.trailers: Trailers = ()
+
+    def take_trailers(self) -> Trailers:
+        """The fields behind its response, which are then forgotten."""
+        trailers, self.trailers = self.trailers, ()
+        return trailers
+
+
+def link(engine: Engine, component: Component, variables: Mapping[str, str], told: Told) -> Linker:
     """A linker that offers all that `component` imports.
 
     What no host function serves traps with its name when it is called: SDKs import more than an app uses.
@@ -38,7 +51,7 @@ def link(engine: Engine, component: Component, variables: Mapping[str, str]) -> 
         if name.startswith(_NATIVE) or not isinstance(instance_type, types.ComponentInstanceType):
             continue
         with linker.root() as root, root.add_instance(name) as instance:
-            offered = _offered(name, variables)
+            offered = _offered(name, variables, told)
             for item, item_type in instance_type.exports(engine.raw).items():
                 _define(instance, f"{name}#{item}", item, item_type.ty, offered.get(item))
     return linker
@@ -60,12 +73,16 @@ def _missing(full: str) -> Callable[..., Any]:
     return trap
 
 
-def _offered(name: str, variables: Mapping[str, str]) -> dict[str, Callable[..., Any]]:
+def _offered(name: str, variables: Mapping[str, str], told: Told) -> dict[str, Callable[..., Any]]:
     if name.startswith(_STORES):
         pairs = list(variables.items())
         return {"get": lambda _store, key: variables.get(key), "get-all": lambda _store: pairs}
     if name.startswith("fermyon:spin/variables@"):
         return {"get": lambda _store, key: variables.get(key, Variant("undefined", key))}
     if name.startswith("wasmdeploy:host/events@"):
-        return {"trailers": lambda _store, _fields: None}  # the front cannot send trailers
+
+        def trailers(_store: object, fields: Any) -> None:
+            told.trailers = tuple((name.encode(), bytes(value)) for name, value in fields)
+
+        return {"trailers": trailers}
     return {}

@@ -1,4 +1,4 @@
-"""Core modules of WASI preview 1."""
+"""Core modules of WASI preview 1, run in a fresh instance."""
 
 from __future__ import annotations
 
@@ -7,14 +7,9 @@ from pathlib import Path
 import wasmtime
 
 from wasmdeploy_driver.errors import GuestError, GuestTrap
-from wasmdeploy_driver.guest.engine import Engine, Watch, module_from, no_watch
-from wasmdeploy_driver.guest.sandbox import (
-    Bounds,
-    Exit,
-    first_line,
-    new_store,
-    translate,
-)
+from wasmdeploy_driver.guest.bounds import Bounds
+from wasmdeploy_driver.guest.engine import Engine, module_from
+from wasmdeploy_driver.guest.sandbox import Exit, first_line, new_store, translate
 
 _LOAD_SECONDS = 10.0
 
@@ -38,7 +33,8 @@ class LoadedModule:
                 self._exit_as_asked()
             # A dry instantiation names a missing import now, not at the first request.
             # It runs the module's start function, which must not keep us for ever.
-            with new_store(engine, Bounds(1 << 32, _LOAD_SECONDS)) as store, engine.ticking():
+            bounds = Bounds(1 << 32, _LOAD_SECONDS)
+            with new_store(engine, bounds) as store, engine.timed(bounds):
                 store.set_wasi(wasmtime.WasiConfig())
                 self._linker.instantiate(store, self._module)
         except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
@@ -58,15 +54,12 @@ class LoadedModule:
         kind = wasmtime.FuncType([wasmtime.ValType.i32()], [])
         self._linker.define_func("wasi_snapshot_preview1", "proc_exit", kind, proc_exit)
 
-    def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds, watch: Watch = no_watch) -> bool:
-        """Instantiate and call the entry point; raises Exit, GuestTrap or GuestTimeout.
-
-        `watch` is called every few milliseconds while the guest runs.
-        """
+    def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds) -> bool:
+        """Instantiate and call the entry point; raises Exit, GuestTrap or GuestTimeout."""
         store = new_store(self._engine, bounds)
         try:
             store.set_wasi(wasi)
-            with self._engine.ticking(watch):
+            with self._engine.timed(bounds):
                 instance = self._linker.instantiate(store, self._module)
                 start = instance.exports(store)[self._entrypoint]
                 if not isinstance(start, wasmtime.Func):

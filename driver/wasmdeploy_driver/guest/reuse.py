@@ -13,10 +13,12 @@ from dataclasses import dataclass
 import wasmtime
 from wasmtime.component import Instance
 
+from wasmdeploy_driver.errors import GuestTrap
+from wasmdeploy_driver.guest.bounds import Bounds
 from wasmdeploy_driver.guest.capi import call_run
 from wasmdeploy_driver.guest.component import LoadedComponent
-from wasmdeploy_driver.guest.engine import Watch, no_watch, ticks
-from wasmdeploy_driver.guest.sandbox import Bounds, new_store, translate
+from wasmdeploy_driver.guest.engine import ticks
+from wasmdeploy_driver.guest.sandbox import new_store, translate
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +47,18 @@ class ReusedInstances:
         self._changed = threading.Lock()
         self._sweeper: threading.Timer | None = None
 
-    def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds, watch: Watch = no_watch) -> bool:
+    def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds) -> bool:
         """Run once: True for success; raises Exit, GuestTrap or GuestTimeout."""
         live = self._take()
         try:
-            with self._loaded.engine.ticking(watch):
+            with self._loaded.engine.timed(bounds):
                 if live is None:
                     live = self._new(wasi, bounds)
                 else:
-                    live.store.set_epoch_deadline(ticks(bounds.seconds))
+                    live.store.set_epoch_deadline(ticks(bounds))
                     live.store.set_wasi(wasi)
                 whole = call_run(live.store, live.instance, self._loaded.run_export)
-        except wasmtime.WasmtimeError as error:
+        except (wasmtime.WasmtimeError, GuestTrap) as error:
             if live is not None:
                 live.store.close()
             raise translate(error, bounds) from error

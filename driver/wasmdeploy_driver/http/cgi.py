@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from urllib.parse import unquote_to_bytes
 
 from wasmdeploy_driver.errors import GuestTrap
-from wasmdeploy_driver.http.message import Request, Response
-from wasmdeploy_driver.http.response import MAX_HEAD, checked_response
+from wasmdeploy_driver.http.message import Request
+from wasmdeploy_driver.http.response import MAX_HEAD, ResponseHead, checked_head
 
 _OWN_VARIABLE = frozenset((b"content-type", b"content-length"))
 # `Proxy: x` would become HTTP_PROXY, which many HTTP clients obey (httpoxy), and `connection` is the front's. A
@@ -67,7 +67,7 @@ def environment(request: Request, route: str) -> dict[str, str]:
         "X_BASE_PATH": "/",
         "X_RAW_PATH_INFO": below,
         "CONTENT_TYPE": "",
-        "CONTENT_LENGTH": str(len(request.body)),
+        "CONTENT_LENGTH": _length(request),
     }
     for name, value in request.headers:
         text = _text(value)
@@ -78,6 +78,13 @@ def environment(request: Request, route: str) -> dict[str, str]:
             joint = "; " if name == b"cookie" else ", "
             variables[key] = f"{variables[key]}{joint}{text}" if key in variables else text
     return variables
+
+
+def _length(request: Request) -> str:
+    """The length of the body; empty where it still comes and its client has not said how long it is."""
+    if request.rest is None:
+        return str(len(request.body))
+    return next((_text(value) for name, value in request.headers if name == b"content-length"), "")
 
 
 def _text(data: bytes) -> str:
@@ -96,15 +103,17 @@ def _host_and_port(request: Request) -> tuple[str, str]:
     return authority, "443" if request.scheme == "https" else "80"
 
 
-def parse_response(output: bytes, head_only: bool = False) -> Response:
-    """The response a CGI program printed; raises GuestTrap where it printed none, or a broken one.
+def parse_head(output: bytes) -> ResponseHead | None:
+    """The head that a CGI program printed, None where more is needed; raises GuestTrap where it is broken.
 
     `Status: 404 Not Found` sets the status, `Location:` without one means 302; a head needs Content-Type,
-    Location or Status. `head_only` is for a HEAD request, whose declared length has no body to match.
+    Location or Status.
     """
     blank = _BLANK_LINE.search(output, 0, MAX_HEAD)
     if blank is None:
-        raise GuestTrap("the guest printed no CGI head (headers, then an empty line)")
+        if len(output) >= MAX_HEAD:
+            raise GuestTrap(f"the guest's CGI head is larger than {MAX_HEAD >> 10} KiB")
+        return None
     status = 0
     headers: list[tuple[bytes, bytes]] = []
     for line in output[: blank.start()].split(b"\n"):
@@ -119,7 +128,12 @@ def parse_response(output: bytes, head_only: bool = False) -> Response:
     if not status and not names & {b"content-type", b"location"}:
         raise GuestTrap("the guest's CGI head has none of Content-Type, Location and Status")
     status = status or (302 if b"location" in names else 200)
-    return checked_response(status, headers, memoryview(output)[blank.end() :], head_only)
+    return checked_head(status, headers, blank.end())
+
+
+def missing_head(_: bytes) -> GuestTrap:
+    """What it means that the output has ended without a head."""
+    return GuestTrap("the guest printed no CGI head (headers, then an empty line)")
 
 
 def _status(value: bytes) -> int:

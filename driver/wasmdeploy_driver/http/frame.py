@@ -21,8 +21,8 @@ from struct import Struct
 from struct import error as struct_error
 
 from wasmdeploy_driver.errors import GuestTrap
-from wasmdeploy_driver.http.message import Request, Response
-from wasmdeploy_driver.http.response import MAX_HEAD, checked_response
+from wasmdeploy_driver.http.message import Request
+from wasmdeploy_driver.http.response import MAX_HEAD, ResponseHead, checked_head
 
 _U32 = Struct("<I")
 _VERSION = b"\x01"
@@ -53,28 +53,33 @@ def encode_request(request: Request, rules: bytes) -> bytes:
     return b"".join(parts)
 
 
-def decode_response(data: bytes, head_only: bool = False) -> Response:
-    """The response in a component's stdout; raises GuestTrap where the guest failed or broke the frame.
+def parse_head(data: bytes) -> ResponseHead | None:
+    """The response head at the start of a component's stdout, None where more is needed.
 
-    `head_only` is for a HEAD request, whose declared length has no body to match.
+    Raises GuestTrap where the guest failed or broke the frame.
     """
+    if len(data) < 4:
+        return None
+    (size,) = _U32.unpack_from(data)
+    if size > MAX_HEAD:
+        raise GuestTrap(f"the guest's response head is larger than {MAX_HEAD >> 10} KiB")
+    if 4 + size > len(data):
+        return None
     try:
-        (size,) = _U32.unpack_from(data)
-        if size > MAX_HEAD:
-            raise GuestTrap(f"the guest's response head is larger than {MAX_HEAD >> 10} KiB")
-        if 4 + size > len(data):
-            raise GuestTrap("the guest ended inside its response head")
         status = int.from_bytes(data[4:6], "little")
         if status == 0:
             raise GuestTrap(f"the guest failed: {_text(data, 6)[0][:_MAX_REASON].decode(errors='replace')}")
         headers, at = _headers(data, 6)
     except (struct_error, IndexError) as error:
-        raise GuestTrap(
-            "the guest set no response" if not data else "the guest's response head is broken"
-        ) from error
+        raise GuestTrap("the guest's response head is broken") from error
     if at != 4 + size:
         raise GuestTrap("the guest's response head is broken")
-    return checked_response(status, headers, memoryview(data)[at:], head_only)
+    return checked_head(status, headers, at)
+
+
+def missing_head(data: bytes) -> GuestTrap:
+    """What it means that the output `data` has ended without a head."""
+    return GuestTrap("the guest ended inside its response head" if data else "the guest set no response")
 
 
 def _headers(data: bytes, at: int) -> tuple[list[tuple[bytes, bytes]], int]:

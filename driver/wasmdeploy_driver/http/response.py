@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from wasmdeploy_driver.errors import GuestTrap
-from wasmdeploy_driver.http.message import Response
+from wasmdeploy_driver.http.message import Headers, Response
 
 # A longer head is refused, as wasmtime itself does: each field costs the host more memory than the guest.
 MAX_HEAD = 128 << 10
@@ -26,16 +27,34 @@ _CONNECTION = frozenset((
 _NO_BODY = frozenset((204, 304))
 
 
-def checked_response(
-    status: int, headers: Iterable[tuple[bytes, bytes]], body: memoryview, head_only: bool
+@dataclass(frozen=True, slots=True)
+class ResponseHead:
+    """The head that a guest wrote, and where in its output the body begins."""
+
+    status: int
+    headers: Headers
+    body_at: int
+
+
+def whole_response(
+    head: ResponseHead, body: bytes | memoryview, trailers: Headers, head_only: bool
 ) -> Response:
-    """The response, its names in lower case; raises GuestTrap where it is no valid one.
+    """The response of a guest that is done; raises GuestTrap where the length that it declared is not that of `body`.
 
     `head_only` is for a HEAD request, whose declared length has no body to match.
     """
+    if head.status in _NO_BODY or head_only:
+        return Response(head.status, head.headers)
+    declared = next((value for name, value in head.headers if name == b"content-length"), None)
+    if declared is not None and int(declared) != len(body):
+        raise GuestTrap(f"the guest declared content-length {declared.decode()} and wrote {len(body)} bytes")
+    return Response(head.status, head.headers, body, trailers=trailers)
+
+
+def checked_head(status: int, headers: Iterable[tuple[bytes, bytes]], body_at: int) -> ResponseHead:
+    """The head, its names in lower case; raises GuestTrap where it is no valid one."""
     if not 200 <= status <= 999:
         raise GuestTrap(f"the guest answered with status {status}, which is none of a final response")
-    bodiless = status in _NO_BODY
     lengths: list[bytes] = []
     passed: list[tuple[bytes, bytes]] = []
     for name, value in headers:
@@ -47,15 +66,20 @@ def checked_response(
         elif name not in _CONNECTION:
             passed.append((name, value))
     if lengths and status != 204:  # which has no length at all
-        passed.append((b"content-length", _length(lengths, None if head_only or bodiless else len(body))))
-    return Response(status, tuple(passed), b"" if bodiless else body)
+        passed.append((b"content-length", _length(lengths)))
+    return ResponseHead(status, tuple(passed), body_at)
 
 
-def _length(declared: list[bytes], size: int | None) -> bytes:
+def checked_trailers(trailers: Headers) -> Headers:
+    """The trailers, their names in lower case; broken ones are left out, since the body has gone already."""
+    return tuple(
+        (name.lower(), value) for name, value in trailers if _NAME.fullmatch(name) and _VALUE.fullmatch(value)
+    )
+
+
+def _length(declared: list[bytes]) -> bytes:
     first = declared[0]
-    shown = first[:80].decode(errors="replace")
-    if not first.isdigit() or any(other != first for other in declared):
-        raise GuestTrap(f"the guest declared a broken content-length: {shown}")
-    if size is not None and first != b"%d" % size:
-        raise GuestTrap(f"the guest declared content-length {shown} and wrote {size} bytes")
+    canonical = first.isdigit() and len(first) <= 19 and first == b"%d" % int(first)
+    if not canonical or any(other != first for other in declared):
+        raise GuestTrap(f"the guest declared a broken content-length: {first[:80].decode(errors='replace')}")
     return first

@@ -1,0 +1,80 @@
+"""The app behind the front: finds the guest of a request, has it run, turns failures into answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from wasmdeploy_driver.app.exchange import Exchange, Target
+from wasmdeploy_driver.app.pool import Busy, Pool
+from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
+from wasmdeploy_driver.http.message import Request, Response, text_response
+from wasmdeploy_driver.http.router import Route, Router
+
+HEALTH = "/.well-known/wasmdeploy/health"
+_HEALTH = HEALTH.encode()
+Log = Callable[[str, str], None]
+# More requests that wait for their turn are refused: their clients would have given up before it.
+MOST_WAITING = 1000
+
+
+class App:
+    """Answers requests by a router of components; `log` gets (event, text) for every failure of a guest."""
+
+    def __init__(
+        self, router: Router[Target], pool: Pool, log: Log, most_waiting: int = MOST_WAITING
+    ) -> None:
+        self._router = router
+        self._pool = pool
+        self._log = log
+        self._most_waiting = most_waiting
+        self.requests = 0
+        self.failures = 0
+        self.draining = False
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests wait or run."""
+        return self._pool.waiting + self._pool.running
+
+    @property
+    def processes(self) -> int:
+        """How many engine processes there are beside this one."""
+        return self._pool.processes
+
+    async def handle(self, request: Request) -> Response:
+        """Answer one request."""
+        path = request.path
+        if path == _HEALTH:
+            return text_response(503, "stopping") if self.draining else text_response(200, "ok")
+        # `OPTIONS *` asks the whole server, which is whoever answers at the root.
+        route = self._router.find(b"/" if path == b"*" else path)
+        if route is None:
+            return text_response(404, "no route")
+        if self._pool.waiting >= self._most_waiting:
+            return _busy("too many requests wait")
+        self.requests += 1
+        return await self._run(route, request)
+
+    async def _run(self, route: Route[Target], request: Request) -> Response:
+        exchange = Exchange(route.target, request, route.pattern)
+        exchange.on_failure = lambda error: self._failed(request, error)
+        self._pool.submit(exchange)
+        try:
+            return await exchange.response
+        except Busy as busy:
+            return _busy(str(busy))
+        except GuestTrap as error:
+            self._failed(request, error)
+            # What went wrong is the operator's business: the client learns nothing of the app's inside.
+            late = isinstance(error, GuestTimeout)
+            return text_response(504 if late else 500, "the app took too long" if late else "the app failed")
+
+    def _failed(self, request: Request, error: GuestTrap) -> None:
+        self.failures += 1
+        event = "timeout" if isinstance(error, GuestTimeout) else "trap"
+        self._log(event, f"{request.method} {request.path.decode('latin-1')}: {error.message}")
+
+
+def _busy(text: str) -> Response:
+    busy = text_response(503, text)
+    return Response(503, (*busy.headers, (b"retry-after", b"1")), busy.body)

@@ -1,0 +1,64 @@
+"""The rest of a request's body on its way into the pipe that is a guest's stdin."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+
+from wasmdeploy_driver.http.message import Body, BrokenBodyError
+
+
+class Feed:
+    """Writes what is there and then what comes; `broken` is called where the body breaks off.
+
+    The pipe is closed at the body's end only: a guest must not take a body that broke off for a whole one.
+    """
+
+    def __init__(self, first: bytes, rest: Body, broken: Callable[[str], None]) -> None:
+        self.descriptor, self._into = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self._into, False)
+        self._first = first
+        self._rest = rest
+        self._broken = broken
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Go on until the end; the process has its descriptor."""
+        os.close(self.descriptor)
+        self._task = self._loop.create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            await self._write(self._first)
+            while part := await self._rest.read():
+                await self._write(part)
+        except BrokenBodyError as error:
+            self._broken(str(error))
+        except BrokenPipeError:  # the guest has ended, or does not want to know more
+            self._rest.close()
+        else:
+            os.close(self._into)
+            self._into = -1
+
+    async def _write(self, part: bytes | memoryview) -> None:
+        view = memoryview(part)
+        while view:
+            try:
+                view = view[os.write(self._into, view) :]
+            except BlockingIOError:
+                room = asyncio.Event()
+                self._loop.add_writer(self._into, room.set)
+                await room.wait()
+                self._loop.remove_writer(self._into)
+
+    def close(self) -> None:
+        """The guest has ended: nothing more is read."""
+        if self._task is not None:
+            self._task.cancel()
+        self._rest.close()
+        if self._into >= 0:
+            self._loop.remove_writer(self._into)
+            os.close(self._into)
+            self._into = -1

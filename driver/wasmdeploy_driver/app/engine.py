@@ -1,0 +1,122 @@
+"""An engine process as the front sees it: a worker at the other end of a socket.
+
+The socket keeps messages apart (SOCK_SEQPACKET). First the process says that it is ready, with a descriptor of itself;
+then it gets a call and answers with its outcome, in turns. It has ended when the socket has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Callable
+
+from wasmdeploy_driver.app.worker import Ended
+from wasmdeploy_driver.guest.call import Call, Outcome, Stdin
+
+MAX_MESSAGE = 192 << 10
+READY = b"ready"
+
+
+class EngineWorker:
+    """Runs guests in a process of their own; `changed` is called when it became ready, and when it has ended."""
+
+    process = True
+
+    def __init__(
+        self, connection: socket.socket, stdout: int, changed: Callable[[EngineWorker], None]
+    ) -> None:
+        self.stdout = stdout
+        self.spoiled = False
+        self.ready = False
+        self.gone = False
+        self.idle_since = 0.0
+        self._connection = connection
+        self._changed = changed
+        self._process = -1
+        self._ended: Ended | None = None
+        # What the process had for its guests is gone with it; most often the memory of the task ran out.
+        self._killed = Outcome("the guest's process ended with it: the task may have run out of memory")
+        self._loop = asyncio.get_running_loop()
+        connection.setblocking(False)
+        self._loop.add_reader(connection, self._readable)
+
+    def start(self, call: Call, ended: Ended, stdin: Stdin = Stdin.MESSAGE, descriptor: int = -1) -> None:
+        """Run the call; `ended` is called in the event loop. A `descriptor` of stdin is the caller's to close."""
+        self._ended = ended
+        try:
+            message = call.encode(stdin)
+            if descriptor >= 0:
+                socket.send_fds(self._connection, [message], [descriptor])
+            elif len(message) <= MAX_MESSAGE:
+                self._connection.send(message)
+            else:
+                self._send_as_file(call)
+        except OSError:
+            self._loop.call_soon(self._lost)
+
+    def _send_as_file(self, call: Call) -> None:
+        file = os.memfd_create("stdin", os.MFD_CLOEXEC)
+        try:
+            view = memoryview(call.stdin)
+            while view:
+                view = view[os.write(file, view) :]
+            socket.send_fds(self._connection, [call.encode(Stdin.FILE)], [file])
+        finally:
+            os.close(file)
+
+    def _readable(self) -> None:
+        try:
+            message, descriptors, _, _ = socket.recv_fds(self._connection, MAX_MESSAGE, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            message, descriptors = b"", []
+        if not message:
+            self._lost()
+        elif not self.ready:
+            self._process = descriptors[0]
+            self.ready = True
+            self._changed(self)
+        elif (ended := self._ended) is not None:
+            self._ended = None
+            ended(Outcome.decode(message))
+
+    def _lost(self) -> None:
+        if self.gone:
+            return
+        self.gone = self.spoiled = True
+        self._loop.remove_reader(self._connection)
+        self._connection.close()
+        if (ended := self._ended) is not None:
+            self._ended = None
+            ended(self._killed)
+        if self.stdout >= 0:
+            os.close(self.stdout)
+            self.stdout = -1
+        if self._process >= 0:
+            os.close(self._process)
+        self._changed(self)
+
+    def mute(self) -> None:
+        """Nobody reads what the guest that runs still writes: its next write fails."""
+        self.spoiled = True
+        if self.stdout >= 0:
+            os.close(self.stdout)
+            self.stdout = -1
+
+    def kill(self, outcome: Outcome) -> None:
+        """End the process, and the guest that runs in it with this outcome."""
+        self._killed = outcome
+        self.close()
+
+    def close(self) -> None:
+        """End the process."""
+        self.spoiled = True
+        if self._process >= 0 and not self.gone:
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(self._process, signal.SIGKILL)
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)

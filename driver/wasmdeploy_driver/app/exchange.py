@@ -1,0 +1,212 @@
+"""One request and one run of a guest: what comes out of the worker's pipe becomes a response.
+
+    waiting ──▶ running ──── ended ────▶ whole response, or a failure
+                   │
+                   └─ still running after a moment ─▶ head is there ─▶ response, its body to be read as it comes
+
+A quick guest is looked at once, when it has ended; only what takes longer is watched while it runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from typing import Protocol
+
+from wasmdeploy_driver.app.worker import Worker
+from wasmdeploy_driver.errors import GuestTrap
+from wasmdeploy_driver.guest.call import Call, Outcome
+from wasmdeploy_driver.http.message import BrokenBodyError, Headers, Request, Response
+from wasmdeploy_driver.http.response import ResponseHead, checked_trailers, whole_response
+
+_READ = 64 << 10
+# A body that nobody takes is read ahead this far; what the pipe holds beside it keeps the guest waiting.
+_AHEAD = 256 << 10
+
+
+class Target(Protocol):
+    """How one component is spoken to."""
+
+    def call(self, request: Request, pattern: str) -> Call:
+        """What its guest is told to run for a request that came by the route `pattern`."""
+        ...
+
+    def parse_head(self, data: bytes) -> ResponseHead | None:
+        """The head at the start of its output, None where more is needed; raises GuestTrap."""
+        ...
+
+    def missing_head(self, data: bytes) -> GuestTrap:
+        """What it means that the output has ended without a head."""
+        ...
+
+
+class Exchange:
+    """The response in the making; it is the `Body` of one whose head went out before its guest had ended."""
+
+    def __init__(self, target: Target, request: Request, pattern: str, most_bytes: int = 0) -> None:
+        self.request = request
+        self.call = target.call(request, pattern)
+        self._loop = asyncio.get_running_loop()
+        self.since = self._loop.time()
+        self.response: asyncio.Future[Response] = self._loop.create_future()
+        self.trailers: Headers = ()
+        self._target = target
+        self._head_only = request.method == "HEAD"
+        self._most = most_bytes
+        self._taken = 0
+        self._worker: Worker | None = None
+        self._output = b""
+        self._head: ResponseHead | None = None
+        self._watching = False
+        self._closed = False
+        self._outcome: Outcome | None = None
+        self._more: asyncio.Event | None = None
+        self.on_failure: Callable[[GuestTrap], None] = lambda _: None
+
+    @property
+    def answered(self) -> bool:
+        """Whether the response has begun, or has failed."""
+        return self.response.done()
+
+    def begin(self, worker: Worker) -> None:
+        """The guest runs now, in `worker`."""
+        self._worker = worker
+
+    def watch(self) -> None:
+        """Read what the guest writes while it runs."""
+        if self._worker is not None and not self._watching and not self._closed:
+            self._watching = True
+            self._loop.add_reader(self._worker.stdout, self._readable)
+
+    def ended(self, outcome: Outcome) -> None:
+        """The guest has ended: take what it wrote last, and settle the response."""
+        worker, self._worker = self._worker, None
+        self._outcome = outcome
+        if worker is None:
+            return
+        if self._watching:
+            self._loop.remove_reader(worker.stdout)
+            self._watching = False
+        if not self._closed:
+            self._drain(worker.stdout)
+        if self._head is None:
+            self._settle(outcome)
+            return
+        self.trailers = checked_trailers(outcome.trailers)
+        if outcome.failure:
+            self.on_failure(outcome.error())
+        self._wake()
+
+    def fail(self, error: Exception) -> None:
+        """The response is this failure, unless it has begun."""
+        if not self.response.done():
+            self.response.set_exception(error)
+
+    # the worker's pipe
+
+    def _drain(self, pipe: int) -> None:
+        parts = [self._output]
+        while True:
+            try:
+                part = os.read(pipe, _READ)
+            except BlockingIOError:
+                break
+            parts.append(part)
+            if len(part) < _READ:  # the guest has ended, so this was all
+                break
+        self._output = b"".join(parts)
+
+    def _readable(self) -> None:
+        worker = self._worker
+        if worker is None:
+            return
+        try:
+            self._output += os.read(worker.stdout, _READ)
+        except BlockingIOError:
+            return
+        if self._head is None:
+            self._begin_response()
+        if len(self._output) >= _AHEAD and self._watching:
+            self._loop.remove_reader(worker.stdout)
+            self._watching = False
+        self._wake()
+
+    def _begin_response(self) -> None:
+        try:
+            head = self._target.parse_head(self._output)
+        except GuestTrap as error:
+            self.fail(error)
+            self.close()
+            return
+        if head is None or self.response.done():
+            return
+        self._head = head
+        body, self._output = self._output[head.body_at :], b""
+        self._taken = len(body)
+        self.response.set_result(Response(head.status, head.headers, body, rest=self))
+
+    def _settle(self, outcome: Outcome) -> None:
+        if self.response.done():
+            return
+        try:
+            self.response.set_result(self._whole(outcome))
+        except GuestTrap as error:
+            self.response.set_exception(error)
+
+    def _whole(self, outcome: Outcome) -> Response:
+        head = None
+        try:
+            head = self._target.parse_head(self._output)
+        except GuestTrap:
+            if not outcome.failure:
+                raise
+        if outcome.failure:
+            raise outcome.error()
+        if head is None:
+            raise self._target.missing_head(self._output)
+        body = memoryview(self._output)[head.body_at :]
+        if self._most and len(body) > self._most:
+            raise self._too_large()
+        return whole_response(head, body, checked_trailers(outcome.trailers), self._head_only)
+
+    def _too_large(self) -> GuestTrap:
+        return GuestTrap(f"the guest wrote a response of more than {self._most} bytes")
+
+    # the rest of a body, for the front
+
+    async def read(self) -> bytes:
+        """The next part of the body, empty at the end; raises BrokenBodyError."""
+        while not self._output:
+            if self._outcome is not None:
+                if self._outcome.failure:
+                    raise BrokenBodyError(self._outcome.failure)
+                return b""
+            if self._closed:
+                raise BrokenBodyError("nobody reads on")
+            self.watch()
+            self._more = asyncio.Event()
+            await self._more.wait()
+        part, self._output = self._output, b""
+        self._taken += len(part)
+        if self._most and self._taken > self._most:
+            self.on_failure(self._too_large())
+            self.close()
+            raise BrokenBodyError("the response is too large")
+        return part
+
+    def close(self) -> None:
+        """Nobody reads on: what the guest still writes fails."""
+        if self._closed or self._worker is None:
+            return
+        self._closed = True
+        if self._watching:
+            self._loop.remove_reader(self._worker.stdout)
+            self._watching = False
+        self._worker.mute()
+        self._output = b""
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._more is not None:
+            self._more.set()

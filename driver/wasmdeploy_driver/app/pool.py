@@ -1,0 +1,273 @@
+"""The pool: gives each request a worker, starts engine processes while requests wait, and ends those that idle.
+
+At rest there is one worker, the thread of this process. A request that finds it busy waits for a moment, then an
+engine process is started beside it. As many guests compute at once as there are processors: each holds one of so
+many slots, until it has ended or has run longer than `patience` seconds. Then it is slow, or blocked in a call, gives
+its slot away and goes on beside the others: a guest that waits holds up nobody. Past its time limit its process is
+killed.
+
+    queue ── slot and worker free ──▶ running ── ended ──────────────▶ worker idle ── long enough ──▶ closed
+                                         ├── after WATCH_SECONDS: its output is read as it comes
+                                         ├── after `patience`: its slot is the next one's
+                                         └── after its limit: killed, or left behind in the thread
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from wasmdeploy_driver.app.body import Feed
+from wasmdeploy_driver.app.exchange import Exchange
+from wasmdeploy_driver.app.worker import Worker
+from wasmdeploy_driver.errors import GuestTimeout
+from wasmdeploy_driver.guest.call import Outcome, Stdin
+
+WATCH_SECONDS = 0.003
+# The clock that interrupts guests is a little late; a guest that goes on this long past its limit is blocked.
+GRACE_SECONDS = 1.0
+_GROW_SECONDS = 0.002
+_STARTING = 4
+
+
+class Busy(Exception):  # noqa: N818  # no failure of the guest: an answer
+    """There is no room for the request."""
+
+
+class Starter(Protocol):
+    """Starts engine processes."""
+
+    def __call__(self, changed: Callable[[EngineLike], None]) -> EngineLike | None:
+        """A new one, whose changes `changed` is told; None where there is no room for it now."""
+        ...
+
+
+class EngineLike(Worker, Protocol):
+    """An engine process as a worker."""
+
+    ready: bool
+    gone: bool
+    idle_since: float
+
+
+@dataclass(frozen=True, slots=True)
+class PoolBounds:
+    """How many guests run at once (`most`) and compute at once (`slots`, 0 for one per processor).
+
+    In seconds: until a guest is slow, until an idle process ends, the time limit of a run (0 for none), and how long a
+    request may wait for its turn.
+    """
+
+    most: int = 64
+    slots: int = 0
+    patience: float = 0.02
+    idle: float = 10.0
+    seconds: float = 0.0
+    wait: float = 10.0
+
+
+class Pool:
+    """All workers of an app; `stuck` is called when no guest can be run any more."""
+
+    def __init__(
+        self, thread: Worker, start: Starter, bounds: PoolBounds, stuck: Callable[[], None] = lambda: None
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._thread: Worker | None = thread
+        self._start = start
+        self._bounds = bounds
+        self._slots = bounds.slots or len(os.sched_getaffinity(0))
+        self._stuck = stuck
+        self._idle: list[EngineLike] = []
+        self._engines: set[EngineLike] = set()
+        self._running: dict[_Run, None] = {}
+        self._slots_taken = 0
+        self._queue: deque[Exchange] = deque()
+        self._growing: asyncio.TimerHandle | None = None
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._expiring: asyncio.TimerHandle | None = None
+        self._thread_idle = True
+        self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a worker."""
+        return len(self._queue)
+
+    @property
+    def running(self) -> int:
+        """How many guests run."""
+        return len(self._running)
+
+    @property
+    def processes(self) -> int:
+        """How many engine processes there are."""
+        return len(self._engines)
+
+    def submit(self, exchange: Exchange) -> None:
+        """Run the exchange's guest as soon as it is its turn."""
+        self._queue.append(exchange)
+        self._go_on()
+        if self._queue and self._expiring is None:
+            self._expiring = self._loop.call_later(self._bounds.wait, self._expire)
+
+    def _expire(self) -> None:
+        """Refuse what has waited for too long."""
+        self._expiring = None
+        oldest = self._loop.time() - self._bounds.wait
+        while self._queue and self._queue[0].since <= oldest:
+            self._queue.popleft().fail(Busy("the request did not get its turn in time"))
+        if self._queue:
+            self._expiring = self._loop.call_at(self._queue[0].since + self._bounds.wait, self._expire)
+
+    def _go_on(self) -> None:
+        while self._queue and self._slots_taken < self._slots and len(self._running) < self._bounds.most:
+            worker = self._free_worker()
+            if worker is None:
+                self._grow_soon()
+                return
+            exchange = self._queue.popleft()
+            if not exchange.answered:
+                _Run(self, exchange, worker).begin()
+            else:
+                self._put_back(worker)
+
+    def _free_worker(self) -> Worker | None:
+        # Only a process can be ended when the rest of a body breaks off, which no guest must take for its end.
+        if self._thread_idle and self._thread is not None and self._queue[0].request.rest is None:
+            self._thread_idle = False
+            return self._thread
+        while self._idle:
+            engine = self._idle.pop()
+            if not engine.spoiled:
+                return engine
+        return None
+
+    def _put_back(self, worker: Worker) -> None:
+        if worker is self._thread:
+            self._thread_idle = True
+        elif worker.spoiled or self._closed:
+            worker.close()
+        else:
+            engine = next(each for each in self._engines if each is worker)
+            engine.idle_since = self._loop.time()
+            self._idle.append(engine)
+            if self._sweeping is None:
+                self._sweeping = self._loop.call_later(self._bounds.idle, self._sweep)
+
+    # more processes, and fewer
+
+    def _grow_soon(self) -> None:
+        if self._growing is None and not self._closed:
+            self._growing = self._loop.call_later(_GROW_SECONDS, self._grow)
+
+    def _grow(self) -> None:
+        self._growing = None
+        starting = sum(not engine.ready for engine in self._engines)
+        room = self._bounds.most - 1 - len(self._engines)
+        for _ in range(min(len(self._queue) - starting, _STARTING - starting, room)):
+            engine = self._start(self._changed)
+            if engine is None:
+                break
+            self._engines.add(engine)
+        if self._queue and not self._engines and (self._thread is None or self._thread.spoiled):
+            self._stuck()
+
+    def _changed(self, engine: EngineLike) -> None:
+        if engine.gone:
+            self._engines.discard(engine)
+            if engine in self._idle:
+                self._idle.remove(engine)
+        else:
+            self._put_back(engine)
+        self._go_on()
+
+    def _sweep(self) -> None:
+        self._sweeping = None
+        oldest = self._loop.time() - self._bounds.idle
+        while self._idle and self._idle[0].idle_since <= oldest:
+            self._idle.pop(0).close()
+        if self._idle:
+            self._sweeping = self._loop.call_at(self._idle[0].idle_since + self._bounds.idle, self._sweep)
+
+    def close(self) -> None:
+        """End every process and the thread; a guest in the thread is left to the end of this process."""
+        self._closed = True
+        for timer in (self._growing, self._sweeping, self._expiring):
+            if timer is not None:
+                timer.cancel()
+        for engine in tuple(self._engines):
+            engine.close()
+        if self._thread is not None:
+            self._thread.close()
+
+
+class _Run:
+    """One guest at work."""
+
+    __slots__ = ("_feed", "_pool", "_slow", "_timer", "exchange", "worker")
+
+    def __init__(self, pool: Pool, exchange: Exchange, worker: Worker) -> None:
+        self._pool = pool
+        self._feed: Feed | None = None
+        self._slow = False
+        self.exchange = exchange
+        self.worker = worker
+
+    def begin(self) -> None:
+        pool = self._pool
+        pool._running[self] = None
+        pool._slots_taken += 1
+        self.exchange.begin(self.worker)
+        self._timer = pool._loop.call_later(WATCH_SECONDS, self._watch)
+        if (rest := self.exchange.request.rest) is None:
+            self.worker.start(self.exchange.call, self._ended)
+        else:
+            self._feed = Feed(self.exchange.call.stdin, rest, self._broken)
+            self.worker.start(self.exchange.call, self._ended, Stdin.PIPE, self._feed.descriptor)
+            self._feed.begin()
+
+    def _watch(self) -> None:
+        self.exchange.watch()
+        self._timer = self._pool._loop.call_later(self._pool._bounds.patience, self._give_slot)
+
+    def _give_slot(self) -> None:
+        pool = self._pool
+        self._slow = True
+        pool._slots_taken -= 1
+        if pool._bounds.seconds:
+            self._timer = pool._loop.call_later(pool._bounds.seconds + GRACE_SECONDS, self._late)
+        pool._go_on()
+
+    def _late(self) -> None:
+        """It is blocked where nothing can interrupt it."""
+        reason = f"the guest was blocked past its time limit of {self._pool._bounds.seconds:g} s"
+        if self.worker.process:
+            self.worker.kill(Outcome(reason, late=True))
+            return
+        # Its thread is lost until the call returns; the processes go on without it.
+        self.exchange.close()
+        self.exchange.fail(GuestTimeout(reason))
+        self.worker.spoiled = True
+        self._pool._go_on()
+
+    def _broken(self, reason: str) -> None:
+        self.worker.kill(Outcome(f"the request broke off: {reason}"))
+
+    def _ended(self, outcome: Outcome) -> None:
+        pool = self._pool
+        self._timer.cancel()
+        if self._feed is not None:
+            self._feed.close()
+        del pool._running[self]
+        if not self._slow:
+            pool._slots_taken -= 1
+        if not self.worker.process:
+            self.worker.spoiled = False
+        self.exchange.ended(outcome)
+        pool._put_back(self.worker)
+        pool._go_on()

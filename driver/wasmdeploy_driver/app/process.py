@@ -1,0 +1,65 @@
+"""An engine process from within: it answers calls until nobody asks any more.
+
+It has one thread that runs guests, and the clock's. Nobody but the front that it belongs to can reach it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+from collections.abc import Callable, Sequence
+
+from wasmdeploy_driver.app.engine import MAX_MESSAGE, READY
+from wasmdeploy_driver.app.worker import Run
+from wasmdeploy_driver.guest.call import Call, Outcome, Stdin
+
+# Makes the guests from the bytes and descriptors that the front gave along; the last is called while a guest runs.
+Load = Callable[[bytes, Sequence[int], Callable[[], None]], Run]
+# Under memory pressure the kernel ends an engine process, which costs a request, and not the front.
+_OOM_SCORE = "500"
+
+
+def live(connection: socket.socket, output: int, load: Callable[[], Run]) -> None:
+    """Load the guests, then answer calls; returns when the front has gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the front's business, which drains
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
+        score.write(_OOM_SCORE)
+    run = load()
+    with contextlib.suppress(BrokenPipeError):
+        process = os.pidfd_open(os.getpid())
+        socket.send_fds(connection, [READY], [process])
+        os.close(process)
+        stdout = f"/proc/self/fd/{output}"
+        while True:
+            message, descriptors, _, _ = socket.recv_fds(connection, MAX_MESSAGE, 1)
+            if not message:
+                return
+            connection.send(_answer(run, message, descriptors, stdout).encode())
+
+
+def _answer(run: Run, message: bytes, descriptors: list[int], stdout: str) -> Outcome:
+    call, stdin = Call.decode(message)
+    if stdin is Stdin.MESSAGE:
+        return run(call, stdout, "")
+    try:
+        if stdin is Stdin.FILE:
+            whole = os.pread(descriptors[0], os.fstat(descriptors[0]).st_size, 0)
+            return run(Call(call.component, whole, call.environment, call.args), stdout, "")
+        return run(call, stdout, f"/proc/self/fd/{descriptors[0]}")
+    finally:
+        os.close(descriptors[0])
+
+
+def end_with(connection: socket.socket) -> Callable[[], None]:
+    """What looks, while a guest runs, whether the front is still there, and ends the process when it is not."""
+    hung_up = select.poll()
+    hung_up.register(connection, select.POLLRDHUP)
+
+    def look() -> None:
+        if hung_up.poll(0):
+            os._exit(1)
+
+    return look

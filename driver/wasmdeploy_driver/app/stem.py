@@ -1,0 +1,134 @@
+"""The stem: a small process that forks engine processes in milliseconds.
+
+A process with threads cannot be forked safely, so the stem forks off before any thread has started, with all modules
+loaded and no engine made. It runs no guest and holds no secret: what an engine process needs comes in a memory file.
+One that has died is replaced by a fresh program.
+
+A request is one message with the descriptors of: the engine's socket, its output pipe, the task's stderr, what is to be
+loaded (a memory file), and more for `load`. There is no answer: the engine speaks for itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from wasmdeploy_driver.app.process import Load, end_with, live
+
+_MOST_DESCRIPTORS = 253  # the kernel's bound for one message
+
+
+class Stem:
+    """The front's end of it; `program` is the command that a stem is started anew with, the socket's number added."""
+
+    def __init__(self, connection: socket.socket, program: Sequence[str]) -> None:
+        self._connection = connection
+        self._program = tuple(program)
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def fork(cls, load: Load, program: Sequence[str]) -> Stem:
+        """Fork the stem off this process, which has one thread."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        if not os.fork():
+            status = 1
+            try:
+                _close_others(theirs.fileno())
+                serve(theirs, load)
+                status = 0
+            finally:
+                os._exit(status)
+        theirs.close()
+        return cls(ours, program)
+
+    @classmethod
+    def spawn(cls, program: Sequence[str]) -> Stem:
+        """Start the stem as a program."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        stem = cls(ours, program)
+        with theirs:
+            stem._start(theirs)
+        return stem
+
+    def engine(self, connection: socket.socket, output: int, image: int, descriptors: Sequence[int]) -> None:
+        """Have an engine process forked that answers on `connection`; raises OSError where no stem can be had."""
+        parts = (connection.fileno(), output, 2, image, *descriptors)
+        try:
+            socket.send_fds(self._connection, [b"fork"], parts)
+        except (BrokenPipeError, ConnectionResetError):
+            self._replace()
+            socket.send_fds(self._connection, [b"fork"], parts)
+
+    def _replace(self) -> None:
+        self._connection.close()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._connection = ours
+        with theirs:
+            self._start(theirs)
+
+    def _start(self, theirs: socket.socket) -> None:
+        self._child = subprocess.Popen(
+            (*self._program, str(theirs.fileno())), pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL
+        )
+
+    def close(self) -> None:
+        """Let it end; the engine processes live on."""
+        self._connection.close()
+
+
+def serve(connection: socket.socket, load: Load) -> None:
+    """Fork an engine process for every request, until the front has gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the engines: their sockets tell
+    gc.collect()
+    gc.freeze()  # pages that the collector does not write stay shared
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(connection, 64, _MOST_DESCRIPTORS)
+        if not message:
+            return
+        if not os.fork():
+            connection.close()
+            _engine(descriptors, load)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _engine(descriptors: list[int], load: Load) -> None:
+    status = 1
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        number, output, stderr, image, *more = descriptors
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        size = os.fstat(image).st_size
+        content = os.pread(image, size, 0)
+        os.close(image)
+        with socket.socket(fileno=number) as front:
+            live(front, output, lambda: load(content, more, end_with(front)))
+        status = 0
+    except BaseException as error:  # noqa: BLE001  # nothing of a child may run the stem's code
+        with contextlib.suppress(Exception):
+            sys.stderr.write(f"wasmdeploy: an engine process failed: {type(error).__name__}: {error}\n")
+            sys.stderr.flush()
+    finally:
+        os._exit(status)
+
+
+def _close_others(kept: int) -> None:
+    os.closerange(3, kept)
+    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
+
+
+def memory_file(content: bytes) -> int:
+    """A file without a name, in memory, for what an engine process loads."""
+    file = os.memfd_create("image", os.MFD_CLOEXEC)
+    view = memoryview(content)
+    while view:
+        view = view[os.write(file, view) :]
+    return file

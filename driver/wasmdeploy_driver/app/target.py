@@ -1,0 +1,52 @@
+"""How each kind of component is spoken to: by the adapter's frames, or as a CGI program."""
+
+from __future__ import annotations
+
+from wasmdeploy_driver.errors import GuestTrap
+from wasmdeploy_driver.guest.call import Call
+from wasmdeploy_driver.http import cgi, frame
+from wasmdeploy_driver.http.message import Request
+from wasmdeploy_driver.http.response import ResponseHead
+
+
+class FrameTarget:
+    """A component that was composed with the adapter."""
+
+    def __init__(self, component: int, allowed_hosts: tuple[str, ...]) -> None:
+        self._component = component
+        self._rules = frame.encode_rules(allowed_hosts)
+
+    def call(self, request: Request, pattern: str) -> Call:
+        """What its guest is told to run for a request that came by the route `pattern`."""
+        return Call(self._component, frame.encode_request(request, self._rules))
+
+    def parse_head(self, data: bytes) -> ResponseHead | None:
+        """The head at the start of its output, None where more is needed; raises GuestTrap."""
+        return frame.parse_head(data)
+
+    def missing_head(self, data: bytes) -> GuestTrap:
+        """What it means that the output has ended without a head."""
+        return frame.missing_head(data)
+
+
+class CgiTarget:
+    """A program that prints its response."""
+
+    def __init__(self, component: int, argv: str, args: tuple[str, ...]) -> None:
+        self._component = component
+        self._argv = argv
+        self._args = args
+
+    def call(self, request: Request, pattern: str) -> Call:
+        """What its guest is told to run for a request that came by the route `pattern`."""
+        # The request's variables win over the manifest's, which must not fake who asks for what.
+        args = cgi.arguments(request, self._argv, self._args)
+        return Call(self._component, request.body, cgi.environment(request, pattern), args)
+
+    def parse_head(self, data: bytes) -> ResponseHead | None:
+        """The head at the start of its output, None where more is needed; raises GuestTrap."""
+        return cgi.parse_head(data)
+
+    def missing_head(self, data: bytes) -> GuestTrap:
+        """What it means that the output has ended without a head."""
+        return cgi.missing_head(data)

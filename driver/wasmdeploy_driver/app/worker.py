@@ -1,0 +1,116 @@
+"""What runs guests, one at a time: a thread of this process, or a process of its own (`engine`).
+
+Two guests that compute in two threads of one process halve each other (they share one address space, whose page
+table locks they fight over), so this process has one such thread, and all others are processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Protocol
+
+from wasmdeploy_driver.guest.call import Call, Outcome, Stdin
+
+# Of a thread that runs guests: its C stack must hold a whole wasm stack (2 MiB) and the host's own frames.
+THREAD_STACK = 16 << 20
+Ended = Callable[[Outcome], None]
+
+
+class Run(Protocol):
+    """Runs the guest of a call to its end; `stdout` and `stdin` are paths."""
+
+    def __call__(self, call: Call, stdout: str, stdin: str = "") -> Outcome:
+        """How it ended."""
+        ...
+
+
+class Worker(Protocol):
+    """Runs one call at a time; what the guest writes comes out of `stdout`, a pipe's end that does not block."""
+
+    stdout: int
+    spoiled: bool  # not to be used again
+    process: bool  # a process of its own, which can be killed and takes its stdin from a pipe
+
+    def start(self, call: Call, ended: Ended, stdin: Stdin = ..., descriptor: int = ...) -> None:
+        """Run the call; `ended` is called in the event loop. A `descriptor` of stdin is the caller's to close."""
+        ...
+
+    def mute(self) -> None:
+        """Nobody reads what the guest that runs still writes: its next write fails."""
+        ...
+
+    def kill(self, outcome: Outcome) -> None:
+        """End the guest that runs, with this outcome."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the worker."""
+        ...
+
+
+class ThreadWorker:
+    """Runs guests in a thread of this process, which nothing from outside can end."""
+
+    process = False
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._loop = asyncio.get_running_loop()
+        self._jobs: SimpleQueue[tuple[Call, Ended] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self.spoiled = False
+        self.stdout, self._stdin = -1, -1
+        self._open()
+
+    def _open(self) -> None:
+        self.stdout, self._input = output_pipe()
+        self._path = f"/proc/self/fd/{self._input}"
+
+    def start(self, call: Call, ended: Ended, stdin: Stdin = Stdin.MESSAGE, descriptor: int = -1) -> None:
+        """Run the call, whose stdin is whole; `ended` is called in the event loop."""
+        if stdin is not Stdin.MESSAGE:
+            raise ValueError("only a process takes its stdin from elsewhere")
+        if self.stdout < 0:
+            self._open()
+        if self._thread is None:
+            # A daemon, since no end of the process may wait for a guest that does not end.
+            self._thread = threading.Thread(target=self._work, name="guests", daemon=True)
+            self._thread.start()
+        self._jobs.put((call, ended))
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            call, ended = job
+            outcome = self._run(call, self._path)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(ended, outcome)
+            del job, call, ended  # an idle thread keeps nothing of a request
+
+    def mute(self) -> None:
+        """Nobody reads what the guest that runs still writes: its next write fails."""
+        os.close(self.stdout)
+        os.close(self._input)
+        self.stdout = -1
+
+    def kill(self, outcome: Outcome) -> None:
+        """End nothing: no thread can be ended from outside."""
+
+    def close(self) -> None:
+        """End the thread once it is idle."""
+        self._jobs.put(None)
+
+
+def output_pipe() -> tuple[int, int]:
+    """A pipe for a guest's output: the end to read from, which does not block, and the one to write to."""
+    import fcntl
+
+    out, into = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(out, False)
+    with contextlib.suppress(OSError):  # a user has room for so many large ones
+        fcntl.fcntl(into, fcntl.F_SETPIPE_SZ, 1 << 20)
+    return out, into

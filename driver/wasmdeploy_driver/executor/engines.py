@@ -1,0 +1,71 @@
+"""`python -m wasmdeploy_driver.executor.engines SOCKET`: the stem of an app's engine processes, and how one is made.
+
+The executor forks its stem off before it has threads (`fork_stem`); as a program it replaces one that has died.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import sys
+from collections.abc import Callable, Sequence
+
+from wasmdeploy_driver.app.engine import EngineWorker
+from wasmdeploy_driver.app.stem import Stem, memory_file, serve
+from wasmdeploy_driver.app.worker import Run, output_pipe
+from wasmdeploy_driver.executor import cgroup
+from wasmdeploy_driver.executor.image import Image
+from wasmdeploy_driver.executor.prepare import load_guests
+
+_PROGRAM = (sys.executable, "-I", "-m", "wasmdeploy_driver.executor.engines")
+
+
+def fork_stem() -> Stem:
+    """The stem of this process, which must have one thread; all that an engine needs is imported for it."""
+    from wasmdeploy_driver.guest import answerer, component, module, reuse  # noqa: F401
+
+    return Stem.fork(load, _PROGRAM)
+
+
+def load(content: bytes, descriptors: Sequence[int], watch: Callable[[], None]) -> Run:
+    """The guests of an image, in the cgroup of its task; called in an engine process."""
+    image = Image.from_bytes(content, descriptors)
+    if image.launch.cgroup is not None:
+        cgroup.join(image.launch.cgroup, image.launch.id)
+    return load_guests(image, watch)
+
+
+class Engines:
+    """Starts engine processes for one app, while its task's memory has room for them."""
+
+    def __init__(self, image: Image, stem: Stem, has_room: Callable[[], bool]) -> None:
+        self._content = memory_file(image.to_bytes())
+        self._descriptors = image.descriptors
+        self._stem = stem
+        self._has_room = has_room
+
+    def __call__(self, changed: Callable[[EngineWorker], None]) -> EngineWorker | None:
+        """A new one, whose changes `changed` is told; None where there is no room for it now."""
+        if not self._has_room():
+            return None
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        out, into = output_pipe()
+        with theirs:
+            self._stem.engine(theirs, into, self._content, self._descriptors)
+        os.close(into)
+        return EngineWorker(ours, out, changed)
+
+
+def main(arguments: list[str]) -> int:
+    """Serve as a stem on the socket whose number is given."""
+    from wasmdeploy_driver.guest import answerer, component, module, reuse  # noqa: F401
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the secrets
+    serve(socket.socket(fileno=int(arguments[0])), load)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

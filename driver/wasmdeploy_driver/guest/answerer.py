@@ -1,0 +1,47 @@
+"""A guest that answers HTTP requests: each call is one run, its stdin and stdout the request and the response."""
+
+from __future__ import annotations
+
+from wasmdeploy_driver.errors import GuestTrap
+from wasmdeploy_driver.guest.bounds import Bounds
+from wasmdeploy_driver.guest.call import SUCCESS, Call, Outcome
+from wasmdeploy_driver.guest.capi import set_stdin
+from wasmdeploy_driver.guest.host import Told
+from wasmdeploy_driver.guest.sandbox import Context, Exit, Runner
+
+
+class Answerer:
+    """Runs one component of an app; `may_exit` is for programs whose end is their exit, as CGI's."""
+
+    def __init__(
+        self, runner: Runner, context: Context, bounds: Bounds, told: Told | None = None, *, may_exit: bool
+    ) -> None:
+        self._runner = runner
+        self._context = context
+        self._bounds = bounds
+        self._told = told
+        self._may_exit = may_exit
+
+    def run(self, call: Call, stdout: str, stdin: str = "") -> Outcome:
+        """Run once; `stdout` and `stdin` are paths, without the latter it is the bytes of the call."""
+        wasi = self._context.wasi(call.environment, call.args)
+        if stdin:
+            wasi.stdin_file = stdin
+        else:
+            set_stdin(wasi, call.stdin)
+        wasi.stdout_file = stdout
+        wasi.inherit_stderr()
+        try:
+            whole = self._runner.run(wasi, self._bounds)
+        except Exit as exit_:
+            if not self._may_exit:
+                return Outcome(f"the guest called exit({exit_.code}) while it answered")
+            return Outcome(f"the guest ended with exit code {exit_.code}") if exit_.code else SUCCESS
+        except GuestTrap as error:
+            return Outcome.failed(error)
+        except Exception as error:  # noqa: BLE001  # a bug of ours is one failed request, and is told
+            return Outcome.failed(error)
+        trailers = self._told.take_trailers() if self._told else ()
+        if not whole:
+            return Outcome("the guest did not finish its response")
+        return Outcome(trailers=trailers) if trailers else SUCCESS

@@ -1,0 +1,105 @@
+"""What a guest is told to answer, and what came of it; both also as messages to and from an engine process.
+
+    call      u16 component, u8 body (0 in the message, 1 in an attached memory file, 2 in an attached pipe),
+              u32 length of a JSON array [environment, arguments], the array, what of stdin is in the message
+    outcome   nothing for success without trailers, else a JSON object of the fields
+
+This module does no I/O.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from struct import Struct
+
+from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
+
+Trailers = tuple[tuple[bytes, bytes], ...]
+_HEAD = Struct("<HBI")
+_NOTHING = b"[{},[]]"
+# Of a guest's words in an outcome, which has to fit in one message.
+MAX_DETAIL = 16_000
+
+
+class Stdin(IntEnum):
+    """Where a call's stdin comes from."""
+
+    MESSAGE = 0
+    FILE = 1
+    PIPE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One run of a component for one request; `environment` and `args` are for CGI programs."""
+
+    component: int
+    stdin: bytes = b""
+    environment: Mapping[str, str] | None = None
+    args: tuple[str, ...] = ()
+
+    def encode(self, stdin: Stdin = Stdin.MESSAGE) -> bytes:
+        """The message; without the call's stdin where that goes another way."""
+        more = json.dumps([self.environment, self.args]).encode() if self.environment else _NOTHING
+        return b"".join(
+            (
+                _HEAD.pack(self.component, stdin, len(more)),
+                more,
+                self.stdin if stdin is Stdin.MESSAGE else b"",
+            )
+        )
+
+    @classmethod
+    def decode(cls, message: bytes) -> tuple[Call, Stdin]:
+        """The call in a message that `encode` made, and where its stdin comes from."""
+        component, stdin, size = _HEAD.unpack_from(message)
+        at = _HEAD.size + size
+        more = message[_HEAD.size : at]
+        environment, args = (None, ()) if more == _NOTHING else json.loads(more)
+        return cls(component, message[at:], environment, tuple(args)), Stdin(stdin)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: `failure` is empty where it was whole, `late` tells a time-out from a trap."""
+
+    failure: str = ""
+    late: bool = False
+    trailers: Trailers = ()
+
+    def encode(self) -> bytes:
+        """The message."""
+        if not self.failure and not self.trailers:
+            return b"\n"  # an empty message would say that the process has ended
+        fields = asdict(self) | {
+            "failure": self.failure[:MAX_DETAIL],
+            "trailers": [[part.decode("latin-1") for part in pair] for pair in self.trailers],
+        }
+        return json.dumps(fields).encode()
+
+    @classmethod
+    def decode(cls, message: bytes) -> Outcome:
+        """The outcome in a message that `encode` made."""
+        if message == b"\n":
+            return SUCCESS
+        fields = json.loads(message)
+        trailers = tuple(
+            (name.encode("latin-1"), value.encode("latin-1")) for name, value in fields["trailers"]
+        )
+        return cls(fields["failure"], fields["late"], trailers)
+
+    @classmethod
+    def failed(cls, error: Exception) -> Outcome:
+        """The outcome of a run that raised."""
+        text = error.message if isinstance(error, GuestTrap) else f"{type(error).__name__}: {error}"
+        return cls(text or type(error).__name__, isinstance(error, GuestTimeout))
+
+    def error(self) -> GuestTrap:
+        """The failure as the error that it was."""
+        return GuestTimeout(self.failure) if self.late else GuestTrap(self.failure)
+
+
+SUCCESS = Outcome()

@@ -1,0 +1,76 @@
+"""The clock that interrupts guests: it advances the engine's epoch while any guest runs."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+# Interrupts come at multiples of this; shorter costs wake-ups, longer makes time limits coarse.
+TICK_SECONDS = 0.02
+# So long does it go on when nothing runs: waking its thread for every request would cost more than the ticks.
+_LINGER_TICKS = 50
+Watch = Callable[[], None]
+
+
+class Clock:
+    """Calls `tick` every TICK_SECONDS between `start` and `stop`, with `watch` and the watches of what runs."""
+
+    def __init__(self, tick: Callable[[], None], watch: Watch | None = None) -> None:
+        self._tick = tick
+        self._active = 0
+        self._idle_ticks = 0
+        self._asleep = True
+        self._watches: list[Watch] = [watch] if watch else []
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    def start(self, watch: Watch | None = None) -> None:
+        """A guest starts to run; `watch` is called at every tick until `stop`, and must neither block nor raise."""
+        with self._changed:
+            self._active += 1
+            if watch is not None:
+                self._watches.append(watch)
+            if self._asleep:
+                self._asleep = False
+                if self._thread is None:
+                    self._thread = threading.Thread(target=self._run, name="clock", daemon=True)
+                    self._thread.start()
+                else:
+                    self._changed.notify()
+
+    def stop(self, watch: Watch | None = None) -> None:
+        """A guest has ended."""
+        with self._changed:  # so that no watch is called once its guest has ended
+            self._active -= 1
+            if watch is not None:
+                self._watches.remove(watch)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(TICK_SECONDS)
+            with self._changed:
+                for watch in self._watches:
+                    watch()
+                self._idle_ticks = 0 if self._active else self._idle_ticks + 1
+                if self._idle_ticks >= _LINGER_TICKS:
+                    self._asleep = True
+                    while self._asleep:
+                        self._changed.wait()
+            self._tick()
+
+
+class CpuLimit:
+    """A watch that calls `interrupt` once the thread that made it has computed for `seconds`."""
+
+    def __init__(self, seconds: float, interrupt: Callable[[], None]) -> None:
+        self._clock = time.pthread_getcpuclockid(threading.get_ident())
+        self._end = time.clock_gettime(self._clock) + seconds
+        self._interrupt = interrupt
+        self.reached = False
+
+    def __call__(self) -> None:
+        """Look at the thread's clock."""
+        if not self.reached and time.clock_gettime(self._clock) > self._end:
+            self.reached = True
+            self._interrupt()

@@ -1,0 +1,291 @@
+import asyncio
+import os
+
+import pytest
+
+from tests.driver.fake_workers import Engines, FakeWorker
+from wasmdeploy_driver.app.exchange import Exchange
+from wasmdeploy_driver.app.pool import Busy, Pool, PoolBounds
+from wasmdeploy_driver.app.target import FrameTarget
+from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
+from wasmdeploy_driver.guest.call import Outcome
+from wasmdeploy_driver.http.message import BrokenBodyError, Request
+
+TARGET = FrameTarget(0, ())
+
+
+class World:
+    """A pool whose guests the test plays."""
+
+    def __init__(self, engines=100, **bounds):
+        self.thread = FakeWorker()
+        self.engines = Engines(engines)
+        self.stuck = []
+        settings = {"slots": 1, "patience": 0.001, "seconds": 30.0} | bounds
+        self.pool = Pool(self.thread, self.engines, PoolBounds(**settings), lambda: self.stuck.append(True))
+
+    def submit(self, rest=None):
+        """A request, submitted."""
+        exchange = Exchange(TARGET, Request("POST", "http", b"a", b"/", (), b"", "", rest), "/...")
+        self.pool.submit(exchange)
+        return exchange
+
+    async def engine(self, number):
+        """The engine process of that number, once it was started."""
+        await until(lambda: len(self.engines.started) > number)
+        return self.engines.started[number]
+
+
+async def until(condition):
+    """Wait for something that other callbacks bring about."""
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+def test_one_after_the_other():
+    """At rest the thread answers, one request at a time, in their order; nobody else is started for quick guests."""
+
+    async def scenario():
+        world = World(patience=10.0)
+        first, second = world.submit(), world.submit()
+        assert (world.pool.running, world.pool.waiting) == (1, 1)
+        world.thread.answer(b"1")
+        world.thread.answer(b"2")
+        assert [bytes((await each.response).body) for each in (first, second)] == [b"1", b"2"]
+        assert (world.pool.running, world.pool.waiting, world.pool.processes) == (0, 0, 0)
+
+    asyncio.run(scenario())
+
+
+def test_a_slow_guest_gives_its_slot_away():
+    """While a guest takes its time, an engine process is started for the next request."""
+
+    async def scenario():
+        world = World()
+        slow, quick = world.submit(), world.submit()
+        engine = await world.engine(0)
+        assert not engine.calls
+        engine.be_ready()
+        engine.answer(b"quick")
+        assert bytes((await quick.response).body) == b"quick"
+        world.thread.answer(b"slow")
+        assert bytes((await slow.response).body) == b"slow"
+
+    asyncio.run(scenario())
+
+
+def test_the_thread_comes_first():
+    """An idle engine process is used when the thread is busy only."""
+
+    async def scenario():
+        world = World(slots=2, patience=10.0)
+        world.submit()
+        second = world.submit()
+        engine = await world.engine(0)
+        engine.be_ready()
+        engine.answer()
+        await second.response
+        world.thread.answer()
+        world.submit()
+        assert (len(world.thread.calls), len(engine.calls)) == (2, 1)
+        world.submit()
+        assert (len(world.thread.calls), len(engine.calls)) == (2, 2)
+
+    asyncio.run(scenario())
+
+
+def test_no_more_than_most():
+    """So many guests run at once, however many wait."""
+
+    async def scenario():
+        world = World(most=3)
+        sent = [world.submit() for _ in range(8)]
+        for number in (0, 1):
+            (await world.engine(number)).be_ready()
+        await until(lambda: world.pool.running == 3)
+        await asyncio.sleep(0.02)
+        assert (world.pool.running, len(world.engines.started)) == (3, 2)
+        while not all(each.answered for each in sent):
+            for worker in (world.thread, *world.engines.started):
+                if worker.busy:
+                    worker.answer()
+            await asyncio.sleep(0.001)
+        await asyncio.gather(*(each.response for each in sent))
+
+    asyncio.run(scenario())
+
+
+def test_a_blocked_guest_is_killed():
+    """Past the limit the process of a blocked guest is killed; only its request fails."""
+
+    async def scenario():
+        world = World(seconds=0.01)
+        world.submit()
+        blocked = world.submit()
+        engine = await world.engine(0)
+        engine.be_ready()
+        with pytest.raises(GuestTimeout, match="blocked past its time limit"):
+            await blocked.response
+        assert engine.killed is not None
+
+    asyncio.run(scenario())
+
+
+def test_a_guest_that_blocks_the_thread():
+    """No thread can be killed: its request fails, processes go on without it, and once back it is used again."""
+
+    async def scenario():
+        world = World(seconds=0.01)
+        blocked = world.submit()
+        with pytest.raises(GuestTimeout):
+            await blocked.response
+        assert world.thread.muted
+        other = world.submit()
+        engine = await world.engine(0)
+        engine.be_ready()
+        engine.answer()
+        await other.response
+        assert not world.stuck
+        world.thread.end()
+        last = world.submit()
+        world.thread.stdout, world.thread.input = os.pipe2(os.O_NONBLOCK)
+        world.thread.answer(b"back")
+        assert bytes((await last.response).body) == b"back"
+
+    asyncio.run(scenario())
+
+
+def test_stuck():
+    """With the thread blocked and no process to be had, the app cannot go on by itself."""
+
+    async def scenario():
+        world = World(engines=0, seconds=0.01)
+        world.submit()
+        await until(lambda: world.thread.muted)
+        world.submit()
+        await until(lambda: world.stuck)
+
+    asyncio.run(scenario())
+
+
+def test_a_process_that_dies():
+    """With a process dies the request that it had; the next gets another process."""
+
+    async def scenario():
+        world = World()
+        world.submit()
+        lost = world.submit()
+        engine = await world.engine(0)
+        engine.be_ready()
+        engine.die()
+        with pytest.raises(GuestTrap, match="died"):
+            await lost.response
+        other = world.submit()
+        engine = await world.engine(1)
+        engine.be_ready()
+        engine.answer()
+        await other.response
+
+    asyncio.run(scenario())
+
+
+def test_idle_processes_end():
+    """A process that was idle for long enough is closed; at rest there is none."""
+
+    async def scenario():
+        world = World(idle=0.01)
+        world.submit()
+        quick = world.submit()
+        engine = await world.engine(0)
+        engine.be_ready()
+        engine.answer()
+        await quick.response
+        await until(lambda: engine.closed)
+        assert world.pool.processes == 0
+
+    asyncio.run(scenario())
+
+
+def test_waiting_too_long():
+    """A request that did not get its turn in time is told to come back."""
+
+    async def scenario():
+        world = World(engines=0, wait=0.01, patience=10.0)
+        world.submit()
+        waiting = world.submit()
+        with pytest.raises(Busy):
+            await waiting.response
+
+    asyncio.run(scenario())
+
+
+class Rest:
+    """The rest of a request's body, as the test gives it."""
+
+    trailers = ()
+
+    def __init__(self):
+        self.parts = asyncio.Queue()
+        self.closed = False
+
+    async def read(self):
+        part = await self.parts.get()
+        if isinstance(part, Exception):
+            raise part
+        return part
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_body_that_still_comes_goes_to_a_process():
+    """The rest of a body is written into the pipe of a process, whose end is the body's end."""
+
+    async def scenario():
+        world = World()
+        rest = Rest()
+        exchange = world.submit(rest)
+        engine = await world.engine(0)
+        assert not world.thread.calls
+        engine.be_ready()
+        for part in (b"one ", b"two", b""):
+            rest.parts.put_nowait(part)
+        read = await asyncio.to_thread(lambda: b"".join(iter(lambda: os.read(engine.descriptor, 100), b"")))
+        assert read == exchange.call.stdin + b"one two"
+        engine.answer()
+        await exchange.response
+
+    asyncio.run(scenario())
+
+
+def test_a_body_that_breaks_off():
+    """No guest takes a body that broke off for a whole one: its process is killed."""
+
+    async def scenario():
+        world = World()
+        rest = Rest()
+        exchange = world.submit(rest)
+        engine = await world.engine(0)
+        engine.be_ready()
+        rest.parts.put_nowait(BrokenBodyError("the client has gone"))
+        with pytest.raises(GuestTrap, match="the client has gone"):
+            await exchange.response
+        assert engine.killed == Outcome("the request broke off: the client has gone")
+
+    asyncio.run(scenario())
+
+
+def test_close():
+    """Closing ends every process."""
+
+    async def scenario():
+        world = World()
+        world.submit()
+        world.submit()
+        engine = await world.engine(0)
+        world.pool.close()
+        assert engine.closed
+        assert world.thread.closed
+
+    asyncio.run(scenario())
