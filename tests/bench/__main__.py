@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -10,21 +11,24 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench import programs, report, servers
+from tests.bench import load, programs, readme, report, servers, waits
 from tests.bench.cases import CASES, Case, selected
 from tests.bench.errors import BenchError
 from tests.bench.measure import QUICK, Effort, measure
 
 _BUILD = Path(__file__).parents[2] / "build"
+_NAMES = (*(case.name for case in CASES), *waits.CASES)
 
 
 def main() -> int:
     """Run the benchmark; 1 where it could not be, 130 where it was stopped."""
     options = _options()
+    if options.readme:
+        return _readme()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
-        found = _bench(selected(options.case), QUICK if options.quick else Effort())
+        found = _bench(selected(options.only, _NAMES), QUICK if options.quick else Effort())
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -33,6 +37,19 @@ def main() -> int:
         return 130
     (_BUILD / "bench.json").write_text(report.as_json(found))
     print(report.table(found), end="")
+    judged = [row.met for row in found if row.met is not None]
+    print(f"{sum(judged)} of {len(judged)} goals met")
+    return 0
+
+
+def _readme() -> int:
+    file = _BUILD.parent / "README.md"
+    try:
+        measured = json.loads((_BUILD / "bench.json").read_text())
+        file.write_text(readme.replaced(file.read_text(), measured))
+    except (BenchError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -43,38 +60,50 @@ def _stop(*_: object) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="short rounds: a first impression")
-    names = ", ".join(case.name for case in CASES)
+    parser.add_argument("--readme", action="store_true", help="write README's table from the last run")
     parser.add_argument(
-        "--case", action="append", default=[], metavar="NAME", help=f"only this one of {names}"
+        "--only", action="append", default=[], metavar="CASE", help=f"only this one of {', '.join(_NAMES)}"
     )
     return parser.parse_args()
 
 
-def _bench(cases: tuple[Case, ...], effort: Effort) -> list[report.Row]:
-    programs.require("wrk", *(name for case in cases for name in case.programs))
+def _bench(names: tuple[str, ...], effort: Effort) -> list[report.Row]:
+    cases = [case for case in CASES if case.name in names]
+    programs.require("wrk", "cargo", *(name for case in cases for name in case.guest.programs))
     wasmtime = programs.peer()
     started = time.monotonic()
     busy = os.getloadavg()[0]
     if busy > 0.5:
         _say(f"note: this machine is busy (load {busy:.1f}); a quiet one gives better figures")
+    built: dict[str, bytes] = {}
     found = []
     for case in cases:
-        found += _case(case, wasmtime, effort)
+        found += _case(case, wasmtime, effort, built)
+    slow = [name for name in names if name in waits.CASES]
+    if slow:
+        found += waits.rows(slow, wasmtime, _BUILD / "bench", effort, _say)
     _say(f"measured in {time.monotonic() - started:.0f} s on {os.cpu_count()} cores")
     return found
 
 
-def _case(case: Case, wasmtime: Path, effort: Effort) -> list[report.Row]:
-    wasm = servers.guest_file(case, _BUILD / "bench")
-    _say(f"{case.name}: building the guest")
-    case.build(wasm)
+def _case(case: Case, wasmtime: Path, effort: Effort, built: dict[str, bytes]) -> list[report.Row]:
+    wasm = servers.guest_file(case.name, case.reused, _BUILD / "bench")
+    if case.guest.name not in built:
+        _say(f"{case.name}: building the guest")
+        case.guest.build(wasm)
+        built[case.guest.name] = wasm.read_bytes()
+    wasm.write_bytes(built[case.guest.name])
+    script = load.post(case.sent, wasm.parent) if case.sent else None
     _say(f"{case.name}: starting the servers")
     with ExitStack() as stack:
         started = [
             stack.enter_context(servers.running(command, wasm.with_name(f"server-{number}.log"), case))
-            for number, command in enumerate(servers.commands(case, wasm, wasmtime))
+            for number, command in enumerate(
+                servers.commands(wasm, wasmtime if case.peer else None, case.reused)
+            )
         ]
-        return report.rows(case.name, measure(started, effort, lambda text: _say(f"{case.name}: {text}")))
+        samples = measure(started, effort, lambda text: _say(f"{case.name}: {text}"), script)
+        return report.rows(case.name, samples)
 
 
 def _say(text: str) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.bench.errors import BenchError
@@ -14,15 +15,29 @@ _HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """A guest to measure; `build` writes its wasm file, `peer` is whether `wasmtime serve` can run it too."""
+class Guest:
+    """A guest's wasm file: its name, what writes it, and the programs which that needs."""
 
     name: str
     build: Callable[[Path], None]
     programs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A request to measure and the answer it must get.
+
+    `sent` is the body of a POST, empty for GET. `reused`: one instance answers many requests. `peer`: whether
+    `wasmtime serve` can run it too.
+    """
+
+    name: str
+    guest: Guest
     path: str
+    sent: bytes
     body: bytes
-    peer: bool
+    reused: bool = False
+    peer: bool = True
 
 
 def _rust(wasm: Path) -> None:
@@ -31,12 +46,17 @@ def _rust(wasm: Path) -> None:
     wasm.write_bytes(rust_http())
 
 
-def _python(wasm: Path) -> None:
-    tool = Path(sys.executable).with_name("wasmdeploy")
-    command: list[str | Path] = [tool, "componentize", "hello", "-o", wasm, "-p", _HERE / "guests"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    if done.returncode:
-        raise BenchError(f"wasmdeploy componentize failed: {done.stdout.strip()}")
+def _python(module: str) -> Callable[[Path], None]:
+    def build(wasm: Path) -> None:
+        tool = Path(sys.executable).with_name("wasmdeploy")
+        command: list[str | Path] = [tool, "componentize", module, "-o", wasm, "-p", _HERE / "guests"]
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        if done.returncode:
+            raise BenchError(f"wasmdeploy componentize failed: {done.stdout.strip()}")
+
+    return build
 
 
 def _go(wasm: Path) -> None:
@@ -45,18 +65,39 @@ def _go(wasm: Path) -> None:
     wasm.write_bytes(go_guest().read_bytes())
 
 
+RUST = Guest("rust", _rust, ("cargo",))
+PYTHON = Guest("python-hello", _python("hello"), ())
+PYTHON_JSON = Guest("python-json", _python("order"), ())
+GO = Guest("go-cgi", _go, ("go",))
+
+_ORDER = {
+    "id": 4711,
+    "lines": [{"sku": f"part-{n}", "count": n % 7 + 1, "cents": 199 * n} for n in range(40)],
+}
+_TOTAL = sum(line["count"] * line["cents"] for line in _ORDER["lines"])  # type: ignore[attr-defined, misc]
+_TOLD = json.dumps({"id": 4711, "lines": 40, "cents": _TOTAL}).encode()
+_10_KB, _1_MB = bytes(range(250)) * 40, bytes(range(250)) * 4000
+
+
+def _both(case: Case) -> tuple[Case, Case]:
+    """A fresh instance for each request, and one for many."""
+    return replace(case, name=f"{case.name}-fresh"), replace(case, name=f"{case.name}-reused", reused=True)
+
+
 CASES = (
-    Case("rust-hello-fresh", _rust, ("cargo",), "/hello", b"Hello from Rust\n", True),
-    Case("python-hello-fresh", _python, (), "/", b"Hello from Python\n", True),
+    *_both(Case("rust-hello", RUST, "/hello", b"", b"Hello from Rust\n")),
+    *_both(Case("rust-echo-10k", RUST, "/echo", _10_KB, _10_KB)),
+    *_both(Case("rust-echo-1m", RUST, "/echo", _1_MB, _1_MB)),
+    *_both(Case("python-hello", PYTHON, "/", b"", b"Hello from Python\n")),
+    *_both(Case("python-json", PYTHON_JSON, "/", json.dumps(_ORDER).encode(), _TOLD)),
     # A CGI module: the peer has nothing that would run it.
-    Case("go-cgi-hello-fresh", _go, ("go",), "/", b"hello from Go\n", False),
+    Case("go-cgi-hello-fresh", GO, "/", b"", b"hello from Go\n", peer=False),
 )
 
 
-def selected(names: Sequence[str]) -> tuple[Case, ...]:
-    """The cases of these names, all where none is given; raises BenchError."""
-    known = {case.name: case for case in CASES}
+def selected(names: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """These names, or all that are known where none is given; raises BenchError."""
     unknown = [name for name in names if name not in known]
     if unknown:
         raise BenchError(f"no case {', '.join(unknown)}: there are {', '.join(known)}")
-    return tuple(known[name] for name in names) or CASES
+    return tuple(name for name in known if name in names) or tuple(known)

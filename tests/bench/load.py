@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.bench.errors import BenchError
 
@@ -25,13 +27,25 @@ class Load:
     p99_ms: float
 
 
-def run(url: str, connections: int, seconds: int) -> Load:
+def run(url: str, connections: int, seconds: int, script: Path | None = None) -> Load:
     """Load a server over kept connections; raises BenchError where one answer failed."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "--latency", url]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "20s", "--latency", url]
+    if script is not None:
+        command[1:1] = ["-s", str(script)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         raise BenchError(f"wrk failed: {done.stdout.strip()}")
     return parse(done.stdout)
+
+
+def post(body: bytes, directory: Path) -> Path:
+    """A script that lets wrk POST this body."""
+    (directory / "body").write_bytes(body)
+    script = directory / "post.lua"
+    script.write_text(
+        f'wrk.method = "POST"\nwrk.body = io.open({json.dumps(str(directory / "body"))}, "rb"):read("*a")\n'
+    )
+    return script
 
 
 def parse(said: str) -> Load:

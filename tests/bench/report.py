@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Literal
 
+from tests.bench.goals import goal
 from tests.bench.measure import Sample, Samples
 
 Better = Literal["lower", "higher"]
@@ -19,7 +20,14 @@ METRICS: dict[str, tuple[str, Better]] = {
     "p99_ms": ("ms", "lower"),
     "pss_mb": ("MB", "lower"),
 }
-_HEAD = ("case", "metric", "unit", "ours", "peer", "ratio", "peer name")
+# Of the cases of slow requests.
+OTHERS: dict[str, tuple[str, Better]] = {
+    "p99_alone_ms": ("ms", "lower"),
+    "p99_mixed_ms": ("ms", "lower"),
+    "p99_growth": ("times", "lower"),
+    "seconds": ("s", "lower"),
+}
+_HEAD = ("case", "metric", "unit", "ours", "peer", "ratio", "peer name", "goal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +35,8 @@ class Row:
     """One metric of one case beside one peer; `ratio` is ours / peer.
 
     `case` ends in -c16 for 16 connections and has no such end for one. Where no peer runs the guest, `peer`,
-    `peer_name` and `ratio` are None.
+    `peer_name` and `ratio` are None. `goal` is the most that `ratio` may be, or `ours` where `goal_of` says so; `aim`
+    is the better one to come to.
     """
 
     case: str
@@ -38,6 +47,10 @@ class Row:
     peer_name: str | None
     ratio: float | None
     better: Better
+    goal: float | None = None
+    goal_of: str | None = None
+    aim: float | None = None
+    met: bool | None = None
 
 
 def rows(case: str, samples: Samples) -> list[Row]:
@@ -59,11 +72,24 @@ def _medians(taken: Sequence[Sample]) -> dict[str, float]:
     return {metric: median(sample[metric] for sample in taken) for metric in METRICS}
 
 
+def other_rows(case: str, values: Mapping[str, Mapping[str, float]]) -> list[Row]:
+    """The rows of a case that is measured another way; `values` by peer name (empty for ours), then metric."""
+    ours = values[""]
+    peers = [(name, found) for name, found in values.items() if name]
+    return [_row(case, metric, ours[metric], found[metric], name) for metric in ours for name, found in peers]
+
+
 def _row(case: str, metric: str, ours: float, peer: float | None, peer_name: str | None) -> Row:
-    unit, better = METRICS[metric]
-    if peer is None:
-        return Row(case, metric, unit, round(ours, 4), None, None, None, better)
-    return Row(case, metric, unit, round(ours, 4), round(peer, 4), peer_name, round(ours / peer, 3), better)
+    unit, better = {**METRICS, **OTHERS}[metric]
+    ratio = None if peer is None else round(ours / peer, 3)
+    row = Row(
+        case, metric, unit, round(ours, 4), None if peer is None else round(peer, 4), peer_name, ratio, better
+    )
+    wanted = goal(case, metric, peer_name)
+    if wanted is None:
+        return row
+    met = wanted.met(ours, ratio)
+    return replace(row, goal=round(wanted.most, 3), goal_of=wanted.of, aim=wanted.aim, met=met)
 
 
 def as_json(found: Iterable[Row]) -> str:
@@ -80,7 +106,14 @@ def table(found: Sequence[Row]) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     numbers = (_number(row.ours), _number(row.peer), "-" if row.ratio is None else f"{row.ratio:.2f}")
-    return row.case, row.metric, row.unit, *numbers, row.peer_name or "-"
+    return row.case, row.metric, row.unit, *numbers, row.peer_name or "-", _goal(row)
+
+
+def _goal(row: Row) -> str:
+    if row.goal is None:
+        return ""
+    said = f"{'' if row.goal_of == 'ratio' else 'ours '}≤ {row.goal:.2f} {'met' if row.met else 'MISSED'}"
+    return f"{said} (aim {row.aim:.2f})" if row.aim is not None else said
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

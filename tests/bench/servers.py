@@ -33,7 +33,13 @@ component = "guest"
 
 [component.guest]
 source = "guest.wasm"
+allowed_outbound_hosts = ["http://127.0.0.1:*"]
+{isolation}
 """
+_REUSE = 'isolation = "instance"\nmax_requests = 1000\nmax_idle = "60s"'
+# The same for the peer, which else makes a fresh instance for each request, as we do. Its pooling allocator is on
+# by default.
+_PEER_REUSE = ("--max-instance-reuse-count", "1000", "--idle-instance-timeout", "60s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +60,23 @@ class Server:
     url: str
 
 
-def guest_file(case: Case, directory: Path) -> Path:
-    """Where the case's guest is built, beside the manifest that serves it; made anew."""
-    place = directory / case.name
+def guest_file(name: str, reused: bool, directory: Path) -> Path:
+    """Where a case's guest is built, beside the manifest that serves it; made anew."""
+    place = directory / name
     place.mkdir(parents=True, exist_ok=True)
-    (place / "wasmdeploy.toml").write_text(_MANIFEST)
+    (place / "wasmdeploy.toml").write_text(_MANIFEST.format(isolation=_REUSE if reused else ""))
     return place / "guest.wasm"
 
 
-def commands(case: Case, wasm: Path, wasmtime: Path) -> list[Command]:
+def commands(wasm: Path, wasmtime: Path | None, reused: bool = False) -> list[Command]:
     """Ours first, then the peers: `wasmtime serve` as it is, and with one worker thread."""
     wasmdeploy = str(Path(sys.executable).with_name("wasmdeploy"))
     ours = Command("", (wasmdeploy, "up", str(wasm.parent), "--listen", "127.0.0.1:0"))
-    if not case.peer:
+    if wasmtime is None:
         return [ours]
     # -S cli for what a guest's standard library imports, -S config for variables.
-    serve = (str(wasmtime), "serve", "-S", "cli", "-S", "config", "--addr", "127.0.0.1:0", str(wasm))
+    serve = (str(wasmtime), "serve", "-S", "cli", "-S", "config", *(_PEER_REUSE if reused else ()))
+    serve = (*serve, "--addr", "127.0.0.1:0", str(wasm))
     return [
         ours,
         Command(f"wasmtime serve {WASMTIME}", serve),
@@ -125,12 +132,12 @@ def _wait_for_url(process: subprocess.Popen[bytes], command: Command, log: Path)
 def _check(server: Server, case: Case) -> None:
     who = server.peer_name or "wasmdeploy"
     try:
-        with urllib.request.urlopen(server.url, timeout=30) as answer:
+        with urllib.request.urlopen(server.url, data=case.sent or None, timeout=30) as answer:
             status, body = answer.status, answer.read()
     except OSError as error:
         raise BenchError(f"{case.name}: {who} did not answer: {error}") from error
     if status != 200 or body != case.body:
-        raise BenchError(f"{case.name}: {who} answered {status} {body[:80]!r}, expected 200 {case.body!r}")
+        raise BenchError(f"{case.name}: {who} answered {status} {body[:80]!r}, expected {case.body[:80]!r}")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -3,7 +3,7 @@ import pytest
 from tests.bench import programs
 from tests.bench.cases import CASES, selected
 from tests.bench.errors import BenchError
-from tests.bench.servers import address, commands
+from tests.bench.servers import address, commands, guest_file
 
 
 @pytest.mark.parametrize(
@@ -54,20 +54,29 @@ def test_a_missing_program_is_one_line(monkeypatch):
 
 def test_cases_are_chosen_by_name():
     """All without a name; a wrong one is told what there is."""
-    assert selected([]) == CASES
-    assert [case.name for case in selected(["python-hello-fresh"])] == ["python-hello-fresh"]
+    known = [case.name for case in CASES]
+    assert selected([], known) == tuple(known)
+    assert selected(["python-hello-fresh"], known) == ("python-hello-fresh",)
     with pytest.raises(BenchError, match="no case nonsense: there are rust-hello-fresh, "):
-        selected(["nonsense"])
+        selected(["nonsense"], known)
 
 
-def test_each_peer_serves_the_same_file(tmp_path):
-    """The peers differ in their threads only, and a case that they cannot run has ours alone."""
+@pytest.mark.parametrize("reused", [False, True])
+def test_each_peer_serves_the_same_file(tmp_path, reused):
+    """The peers differ in their threads only, and use instances again exactly where ours does."""
     wasm = tmp_path / "guest.wasm"
-    for case in CASES:
-        ours, *peers = commands(case, wasm, tmp_path / "wasmtime")
-        assert (ours.peer_name, len(peers)) == ("", 2 if case.peer else 0)
-        assert {peer.arguments[-1] for peer in peers} <= {str(wasm)}
-        assert len({peer.peer_name for peer in peers}) == len(peers)
+    ours, *peers = commands(wasm, tmp_path / "wasmtime", reused)
+    assert (ours.peer_name, len(peers)) == ("", 2)
+    assert {peer.arguments[-1] for peer in peers} == {str(wasm)}
+    assert len({peer.peer_name for peer in peers}) == len(peers)
+    assert all(("--max-instance-reuse-count" in peer.arguments) == reused for peer in peers)
+    place = guest_file("case", reused, tmp_path)
+    assert ('isolation = "instance"' in place.with_name("wasmdeploy.toml").read_text()) == reused
+
+
+def test_what_no_peer_runs_is_ours_alone(tmp_path):
+    """Without a peer there is one server."""
+    assert len(commands(tmp_path / "guest.wasm", None)) == 1
 
 
 @pytest.mark.parametrize(

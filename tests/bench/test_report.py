@@ -1,6 +1,8 @@
 import json
 
-from tests.bench.report import METRICS, Row, as_json, rows, table
+import pytest
+
+from tests.bench.report import METRICS, Row, as_json, other_rows, rows, table
 
 PEER = "wasmtime serve"
 
@@ -35,6 +37,7 @@ def test_a_case_without_a_peer_has_no_ratio():
     assert found[1] == {
         "case": "cgi", "metric": "cpu_ms", "unit": "ms/request", "ours": 2.0,
         "peer": None, "peer_name": None, "ratio": None, "better": "lower",
+        "goal": None, "goal_of": None, "aim": None, "met": None,
     }  # fmt: skip
 
 
@@ -45,7 +48,37 @@ def test_the_table_is_aligned():
         Row("cgi-c16", "cpu_ms", "ms/request", 0.12345, None, None, None, "lower"),
     ]
     assert table(found) == (
-        "case     metric  unit         ours  peer  ratio  peer name\n"
+        "case     metric  unit         ours  peer  ratio  peer name       goal\n"
         "hello    rps     1/s         12346   988  12.50  wasmtime serve\n"
         "cgi-c16  cpu_ms  ms/request  0.123     -      -  -\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("case", "ours", "peer_name", "said"),
+    [
+        ("rust-hello-fresh", 0.3, PEER, "≤ 2.00 met (aim 1.25)"),
+        ("rust-hello-reused-c16", 0.5, PEER, "≤ 2.00 MISSED (aim 1.25)"),
+        ("rust-echo-1m-fresh", 0.2, PEER, "≤ 1.25 met"),
+        ("python-hello-fresh", 0.06, PEER, "≤ 0.33 met"),
+        ("python-hello-fresh-c128", 0.1, PEER, "≤ 0.33 MISSED"),
+        ("python-json-fresh", 0.2, f"{PEER}, 1 thread", "≤ 1.18 met"),
+        ("python-json-reused", 0.3, PEER, "≤ 1.25 MISSED"),
+    ],
+)
+def test_goals_are_beside_the_ratios(case, ours, peer_name, said):
+    """CPU per request is held to the case's goal, against each peer; nothing else is."""
+    found = rows(case, {(1, ""): [sample(ours)], (1, peer_name): [sample(0.2)]})
+    assert {row.metric for row in found if row.goal is not None} == {"cpu_ms"}
+    assert said in table(found)
+
+
+def test_goals_of_slow_requests_are_our_own_values():
+    """How a peer does is told, and is not the measure."""
+    found = other_rows("wait-64x1s", {"": {"seconds": 2.6}, PEER: {"seconds": 1.2}})
+    assert (found[0].ours, found[0].goal, found[0].met) == (2.6, 2.5, False)
+    mix = {"p99_alone_ms": 2.0, "p99_mixed_ms": 8.0, "p99_growth": 4.0}
+    grown = other_rows("slow-mix-waiting", {"": mix, PEER: mix})
+    assert [(row.metric, row.met) for row in grown] == [
+        ("p99_alone_ms", None), ("p99_mixed_ms", None), ("p99_growth", True),
+    ]  # fmt: skip

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 
 class Upstream:
-    """Answers `/echo` with what it was sent, `/slow` after a second, and `/gate` once `open` is called.
+    """Answers `/echo` with what it was sent, `/slow?250` after 250 ms, and `/gate` once `open` is called.
 
     `waiting` counts the requests that stand before the gate now; `most` the most there ever were.
     """
@@ -44,7 +44,7 @@ class Upstream:
             if path.startswith("/gate"):
                 await self._stand()
             elif path.startswith("/slow"):
-                await asyncio.sleep(1)
+                await asyncio.sleep(int(path.partition("?")[2]) / 1000)
             text = f"{method} {path} {body.decode('latin-1')}".encode()
             writer.write(b"HTTP/1.1 203 OK\r\nx-kind: told\r\ncontent-length: %d\r\n\r\n" % len(text) + text)
             await writer.drain()

@@ -1,7 +1,7 @@
 //! A wasi:http guest: each path is one thing that the standard speaks of. conformance-python does the same.
 
 use std::cell::Cell;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use wasip2::exports::http::incoming_handler::Guest;
 use wasip2::http::outgoing_handler;
@@ -83,6 +83,14 @@ impl Guest for App {
             "/loop" => loop {
                 std::hint::black_box(());
             },
+            "/burn" => {
+                let began = Instant::now();
+                let time = Duration::from_millis(query.parse().unwrap_or(0));
+                while began.elapsed() < time {
+                    std::hint::black_box((0..10_000u64).sum::<u64>());
+                }
+                respond(out, &[], b"burnt\n");
+            }
             "/print" => {
                 println!("printed to stdout");
                 eprintln!("printed to stderr");
