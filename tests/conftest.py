@@ -1,5 +1,5 @@
 """Fixtures for every test."""
 
-from tests.stack.fixtures import stack
+from tests.stack.fixtures import stack, vault
 
-__all__ = ["stack"]
+__all__ = ["stack", "vault"]

@@ -44,7 +44,7 @@ def test_every_option_exists() -> None:
     for line in shown:
         words = line.split()[1:]
         names = [word for word in words[:2] if re.fullmatch(r"[a-z]+", word)]
-        command = names if names[0] in ("stack", "driver") else names[:1]
+        command = names if names[0] in ("stack", "driver", "secrets") else names[:1]
         done = subprocess.run(
             [Path(sys.executable).with_name("wasmdeploy"), *command, "--help"],
             capture_output=True,

@@ -8,6 +8,7 @@ from wasmdeploy_driver.errors import (
     GuestTrap,
     ListenError,
     SecretError,
+    SecretUnavailable,
     StackError,
     WasmdeployError,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "GuestTrap",
     "ListenError",
     "SecretError",
+    "SecretUnavailable",
     "StackError",
     "WasmdeployError",
 ]

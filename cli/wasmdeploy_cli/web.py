@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 
 from wasmdeploy_cli.errors import ClusterError
-from wasmdeploy_cli.nomad.settings import Tls
+from wasmdeploy_cli.nomad.tls import Tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,17 @@ def request(
     timeout: float = 10,
 ) -> Answer:
     """One request; `what` names the other side in the ClusterError where no answer comes."""
-    context = (tls or Tls()).context()
+    tls = tls or Tls()
+    context = tls.context()
     try:
         with httpx.Client(verify=context, timeout=timeout) as client:
             if file is None:
-                answer = client.request(method, url, headers=dict(headers or {}))
+                answer = client.request(method, url, headers=dict(headers or {}), extensions=tls.extensions)
             else:
                 with file.open("rb") as content:
-                    answer = client.request(method, url, headers=dict(headers or {}), content=content)
+                    answer = client.request(
+                        method, url, headers=dict(headers or {}), content=content, extensions=tls.extensions
+                    )
     except (httpx.InvalidURL, UnicodeError) as error:  # a host name may be one that cannot be asked for
         raise ClusterError(f"{what}: {url!r} is no URL") from error
     except httpx.TimeoutException as error:

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from wasmdeploy_cli.errors import ConfigError
-from wasmdeploy_cli.nomad.settings import Tls, from_environment, settings
+from wasmdeploy_cli.nomad.settings import from_environment, settings
+from wasmdeploy_cli.nomad.tls import Tls
 
 
 @pytest.fixture(autouse=True)
@@ -72,8 +73,10 @@ def test_consuls_address(variables, address):
 def test_the_token_that_vault_login_left(home):
     """Without VAULT_TOKEN, the token of `vault login` is used."""
     (home / ".vault-token").write_text("left\n")
-    assert from_environment({"NOMAD_ADDR": "x"}).vault_token.reveal() == "left"
-    assert from_environment({"NOMAD_ADDR": "x", "VAULT_TOKEN": "given"}).vault_token.reveal() == "given"
+    assert from_environment({"NOMAD_ADDR": "http://x"}).vault_token.reveal() == "left"
+    assert (
+        from_environment({"NOMAD_ADDR": "http://x", "VAULT_TOKEN": "given"}).vault_token.reveal() == "given"
+    )
 
 
 @pytest.mark.parametrize(
@@ -82,7 +85,7 @@ def test_the_token_that_vault_login_left(home):
 def test_half_a_certificate(given):
     """A client certificate without its key, or the other way round, is an error."""
     with pytest.raises(ConfigError, match="belong together"):
-        from_environment({"NOMAD_ADDR": "x", given: "/file"})
+        from_environment({"NOMAD_ADDR": "http://x", given: "/file"})
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
@@ -101,3 +104,51 @@ def test_checks_are_on_unless_said():
     """Certificates are checked unless the environment says not to."""
     assert Tls().context().verify_mode is ssl.CERT_REQUIRED
     assert Tls(False).context().verify_mode is ssl.CERT_NONE
+
+
+def test_the_rest_of_the_usual_variables(tmp_path):
+    """Server names, CA directories, token files, namespaces and proxies' passwords are read as usual."""
+    (tmp_path / "token").write_text("c-secret\n")
+    found = from_environment(
+        {
+            "NOMAD_ADDR": "https://n",
+            "NOMAD_CAPATH": "/cas",
+            "NOMAD_TLS_SERVER_NAME": "server.global.nomad",
+            "NOMAD_NAMESPACE": "prod",
+            "NOMAD_REGION": "eu",
+            "NOMAD_HTTP_AUTH": "me:p",
+            "CONSUL_HTTP_ADDR": "c:8501",
+            "CONSUL_HTTP_SSL": "1",
+            "CONSUL_HTTP_SSL_VERIFY": "false",
+            "CONSUL_HTTP_TOKEN_FILE": str(tmp_path / "token"),
+            "CONSUL_NAMESPACE": "team",
+        }
+    )
+    assert found.nomad_tls == Tls("/cas", None, "server.global.nomad")
+    assert found.nomad_tls.extensions == {"sni_hostname": "server.global.nomad"}
+    assert (found.nomad_namespace, found.nomad_region) == ("prod", "eu")
+    assert found.nomad_headers == {"Authorization": "Basic bWU6cA=="}
+    assert found.consul_tls == Tls(False)
+    assert found.consul_headers == {"X-Consul-Token": "c-secret", "X-Consul-Namespace": "team"}
+    assert "secret" not in repr(found).replace("secrets", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NOMAD_ADDR", "nomad:4646"),
+        ("VAULT_ADDR", "unix:///v"),
+        ("CONSUL_HTTP_ADDR", "unix:///c"),
+        ("TRAEFIK_ADDR", "x"),
+    ],
+)
+def test_addresses_that_are_none(name, value):
+    """An address that is no HTTP URL is refused by the name of its variable."""
+    with pytest.raises(ConfigError, match=f"{name}={value}"):
+        from_environment({"NOMAD_ADDR": "http://n", name: value})
+
+
+def test_a_token_file_that_cannot_be_read(tmp_path):
+    """A token file that was named must be there."""
+    with pytest.raises(ConfigError, match="CONSUL_HTTP_TOKEN_FILE"):
+        from_environment({"NOMAD_ADDR": "http://n", "CONSUL_HTTP_TOKEN_FILE": str(tmp_path / "gone")})

@@ -95,7 +95,8 @@ def test_an_app_is_deployed_changed_under_load_and_destroyed(world: World, app: 
         "the new secret's effect", lambda: {world.get("two.localhost").text for _ in range(4)} == {changed}
     )
     listed = json.loads(world.cli("secrets", "list", app, "--json").stdout)
-    assert listed == [{"secret": "token", "path": f"secret/default/{name}", "field": "token", "stored": True}]
+    place = {"path": f"secret/default/{name}", "field": "token"}
+    assert listed == [{"secret": "token", **place, "stored": True, "version": 2}]
 
     status = json.loads(world.cli("status", app, "--json").stdout)
     assert (status["version"], status["serving"], status["state"]) == (2, True, "running")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.stack import build
+from tests.stack.vault import VaultServer, running_vault
 from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.stack import directory, ports, processes, sweep
 from wasmdeploy_cli.stack.down import down
@@ -34,6 +35,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackState]:
     """A stack with one client, on ports of its own; nothing of it is left at the end."""
     with running_stack(tmp_path_factory.mktemp("stack")) as state:
         yield state
+
+
+@pytest.fixture(scope="session")
+def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultServer]:
+    """A Vault alone, open; a test that seals it opens it again."""
+    with running_vault(tmp_path_factory.mktemp("vault")) as server:
+        yield server
 
 
 @contextmanager

@@ -78,11 +78,8 @@ def _nomad(path: str) -> Any:
     from wasmdeploy_cli.web import request
 
     where = settings()
-    token = where.nomad_token.reveal()
-    answer = request(
-        "Nomad", "GET", f"{where.nomad}/v1/{path}",
-        tls=where.nomad_tls, headers={"X-Nomad-Token": token} if token else None, timeout=_PATIENCE,
-    )  # fmt: skip
+    url = f"{where.nomad}/v1/{path}"
+    answer = request("Nomad", "GET", url, tls=where.nomad_tls, headers=where.nomad_headers, timeout=_PATIENCE)
     return json.loads(answer.body)
 
 

@@ -40,7 +40,15 @@ COMMANDS: Mapping[str, Entry | Group] = {
         "The app's secrets in Vault.",
         {
             "set": Entry("secrets", "Store a secret's value.", "set_"),
+            "get": Entry("secrets", "Print a secret's value to a pipe or a file.", "get"),
             "list": Entry("secrets", "Show which of the app's secrets Vault has.", "list_"),
+            "unset": Entry("secrets", "Remove a secret's value.", "unset"),
+            "import": Entry("secrets", "Store many secrets from a file.", "import_"),
+            "diff": Entry("secrets", "Show which secrets differ from what runs, or from a file.", "diff"),
+            "policy": Entry(
+                "secrets_access", "Print the Vault policy and JWT role that this app needs.", "policy"
+            ),
+            "setup": Entry("secrets_access", "Make that policy and role in Vault.", "setup"),
         },
     ),
     "componentize": Entry("componentize", "Turn a Python HTTP handler into a component."),

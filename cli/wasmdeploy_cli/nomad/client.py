@@ -31,6 +31,7 @@ class Nomad:
             timeout=_TIMEOUT,
             verify=settings.nomad_tls.verify,
             cert=settings.nomad_tls.cert or (),
+            session=settings.nomad_tls.session(settings.nomad_headers),
         )
         self.namespace = namespace
 

@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import os
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wasmdeploy_cli.errors import ConfigError
+from wasmdeploy_cli.nomad.tls import Tls, read_tls
 from wasmdeploy_driver.secrets import Secret
 
 _NOMAD_DEFAULT = "http://127.0.0.1:4646"
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """Certificates of one service: `verify` is a CA file, True for the system's, False for none."""
-
-    verify: str | bool = True
-    cert: tuple[str, str] | None = None
-
-    def context(self) -> ssl.SSLContext:
-        """The same as TLS takes it; raises ConfigError where a file cannot be read or is no certificate."""
-        try:
-            context = ssl.create_default_context(cafile=self.verify if isinstance(self.verify, str) else None)
-        except OSError as error:  # ssl.SSLError is one, too
-            raise ConfigError(
-                f"the CA certificate {self.verify} cannot be used: {error.strerror or error}"
-            ) from error
-        if self.cert is not None:
-            try:
-                context.load_cert_chain(*self.cert)
-            except OSError as error:
-                raise ConfigError(
-                    f"the client certificate {self.cert[0]} cannot be used: {error.strerror or error}"
-                ) from error
-        if self.verify is False:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +22,14 @@ class Settings:
     nomad: str
     nomad_token: Secret = field(default_factory=lambda: Secret(""))
     nomad_tls: Tls = field(default_factory=Tls)
+    nomad_auth: Secret = field(default_factory=lambda: Secret(""))  # user:password of a proxy before it
+    nomad_namespace: str = ""  # for commands that name no manifest
+    nomad_region: str = ""
     consul: str = ""
     consul_token: Secret = field(default_factory=lambda: Secret(""))
     consul_tls: Tls = field(default_factory=Tls)
+    consul_auth: Secret = field(default_factory=lambda: Secret(""))
+    consul_namespace: str = ""
     vault: str = ""
     vault_token: Secret = field(default_factory=lambda: Secret(""))
     vault_namespace: str = ""
@@ -59,6 +37,24 @@ class Settings:
     traefik: str = ""
     components: Path | None = None
     local: bool = False
+
+    @property
+    def nomad_headers(self) -> dict[str, str]:
+        """What every request to Nomad carries."""
+        return _headers(self.nomad_auth, {"X-Nomad-Token": self.nomad_token.reveal()})
+
+    @property
+    def consul_headers(self) -> dict[str, str]:
+        """What every request to Consul carries."""
+        named = {"X-Consul-Token": self.consul_token.reveal(), "X-Consul-Namespace": self.consul_namespace}
+        return _headers(self.consul_auth, named)
+
+
+def _headers(auth: Secret, named: Mapping[str, str]) -> dict[str, str]:
+    basic = base64.b64encode(auth.reveal().encode()).decode()
+    return {name: value for name, value in named.items() if value} | (
+        {"Authorization": f"Basic {basic}"} if basic else {}
+    )
 
 
 def settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -101,47 +97,64 @@ def _over(local: Settings, environment: Mapping[str, str]) -> Settings:
 
 
 def from_environment(environment: Mapping[str, str]) -> Settings:
-    """Read NOMAD_*, CONSUL_* and VAULT_*; raises ConfigError for a half-given client certificate."""
+    """Read NOMAD_*, CONSUL_* and VAULT_*; raises ConfigError for what contradicts itself or cannot be read."""
     components = environment.get("WASMDEPLOY_COMPONENT_DIR", "")
     return Settings(
-        nomad=environment["NOMAD_ADDR"].rstrip("/"),
+        nomad=_url(environment, "NOMAD_ADDR"),
         nomad_token=Secret(environment.get("NOMAD_TOKEN", "")),
-        nomad_tls=_tls(environment, "NOMAD", "NOMAD_SKIP_VERIFY"),
+        nomad_tls=read_tls(environment, "NOMAD", _said(environment, "NOMAD_SKIP_VERIFY", "1", "t", "true")),
+        nomad_auth=Secret(environment.get("NOMAD_HTTP_AUTH", "")),
+        nomad_namespace=environment.get("NOMAD_NAMESPACE", "").replace("*", ""),
+        nomad_region=environment.get("NOMAD_REGION", ""),
         consul=_consul_address(environment),
-        consul_token=Secret(environment.get("CONSUL_HTTP_TOKEN", "")),
-        consul_tls=_tls(environment, "CONSUL", ""),
-        vault=environment.get("VAULT_ADDR", "").rstrip("/"),
+        consul_token=Secret(_consul_token(environment)),
+        consul_tls=read_tls(
+            environment, "CONSUL", _said(environment, "CONSUL_HTTP_SSL_VERIFY", "0", "f", "false")
+        ),
+        consul_auth=Secret(environment.get("CONSUL_HTTP_AUTH", "")),
+        consul_namespace=environment.get("CONSUL_NAMESPACE", ""),
+        vault=_url(environment, "VAULT_ADDR"),
         vault_token=Secret(environment.get("VAULT_TOKEN") or _token_file()),
         vault_namespace=environment.get("VAULT_NAMESPACE", ""),
-        vault_tls=_tls(environment, "VAULT", "VAULT_SKIP_VERIFY"),
-        traefik=environment.get("TRAEFIK_ADDR", "").rstrip("/"),
+        vault_tls=read_tls(environment, "VAULT", _said(environment, "VAULT_SKIP_VERIFY", "1", "t", "true")),
+        traefik=_url(environment, "TRAEFIK_ADDR"),
         components=Path(components) if components else None,
     )
+
+
+def _said(environment: Mapping[str, str], name: str, *words: str) -> bool:
+    return environment.get(name, "").lower() in words
+
+
+def _url(environment: Mapping[str, str], name: str) -> str:
+    address = environment.get(name, "").rstrip("/")
+    if address and not address.startswith(("http://", "https://")):
+        raise ConfigError(f"{name}={address}: only http:// and https:// are understood here")
+    return address
 
 
 def _consul_address(environment: Mapping[str, str]) -> str:
     address = environment.get("CONSUL_HTTP_ADDR", "").rstrip("/")
     if address and "://" not in address:
-        secure = environment.get("CONSUL_HTTP_SSL", "").lower() in ("1", "true")
+        secure = _said(environment, "CONSUL_HTTP_SSL", "1", "t", "true")
         return f"{'https' if secure else 'http'}://{address}"
-    return address
+    return _url(environment, "CONSUL_HTTP_ADDR")
+
+
+def _consul_token(environment: Mapping[str, str]) -> str:
+    if (token := environment.get("CONSUL_HTTP_TOKEN", "")) or not (
+        file := environment.get("CONSUL_HTTP_TOKEN_FILE")
+    ):
+        return token
+    try:
+        return Path(file).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigError(f"CONSUL_HTTP_TOKEN_FILE={file}: {reason}") from error
 
 
 def _token_file() -> str:
     try:
         return (Path.home() / ".vault-token").read_text().strip()
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, UnicodeDecodeError):
         return ""
-
-
-def _tls(environment: Mapping[str, str], service: str, skip: str) -> Tls:
-    certificate, key = (
-        environment.get(f"{service}_CLIENT_CERT", ""),
-        environment.get(f"{service}_CLIENT_KEY", ""),
-    )
-    if bool(certificate) != bool(key):
-        raise ConfigError(f"{service}_CLIENT_CERT and {service}_CLIENT_KEY belong together, only one is set")
-    verify: str | bool = environment.get(f"{service}_CACERT") or True
-    if skip and environment.get(skip, "").lower() in ("1", "true"):
-        verify = False
-    return Tls(verify, (certificate, key) if certificate else None)
