@@ -66,9 +66,38 @@ host = "hello.example.com"
 count = 2
 ```
 
-`{{ name }}` in a component's environment or variables is replaced by the variable of that name; other
+`{{ name }}` in a component's environment, variables or outbound hosts is replaced by the variable of that name; other
 braces stay as they are. A variable needs a `default`, or `required = true`, or `secret = true`. An error
 names the file, the line, the key and, for a key that does not exist, the nearest one that does.
+"""
+
+OUTBOUND = """\
+## Outbound hosts
+
+A component calls nothing that `allowed_outbound_hosts` does not allow. An entry is `scheme://host:port`:
+
+- scheme: `http`, `https`, or `*` for both;
+- host: a name; `*.example.com`, every name below one; an address, IPv6 in brackets; a network such as
+  `10.0.0.0/8` or `[fd00::/8]`; `*`, every name and address; `self`; `NAME.spin.internal`, `*.spin.internal`;
+- port: a number, a range `8000..8010` with both ends, `*`, or nothing for the scheme's own.
+
+**Private addresses are refused unless they are listed.** Loopback, private and link-local networks (the clouds'
+metadata services among them), and everything else that is no public address, can be called only where an entry
+lists the address: as itself, as a network around it, or, for loopback, as `localhost`. That holds for what a name
+resolves to; it is looked up once, and the checked address is the one that is connected to. So a service that is
+called by name at a private address needs two entries:
+
+```toml
+allowed_outbound_hosts = ["http://orders.service.consul:8080", "http://10.0.0.0/8:8080"]
+```
+
+`http://self` allows calls to the app's own routes: to `http://self/…`, or with a path and no host.
+`http://NAME.spin.internal` allows calls that go to the app's component NAME, whatever its routes. Neither leaves the
+process, and `*` allows neither.
+
+A denied call fails with `HTTP-request-denied`, one to an address that is not listed with
+`destination-IP-prohibited`. Redirects are handed to the component, which follows them with a call of its own. TLS
+trusts the system's certificates, or those that `SSL_CERT_FILE` names.
 """
 
 UNSERVED = """\
@@ -76,15 +105,19 @@ UNSERVED = """\
 
 These keys of Spin's are refused as `unsupported: KEY`, because an app that counts on them would not work.
 Routes with `:param` segments, private routes, components that are downloaded or written inside their
-trigger, variables in `allowed_outbound_hosts`, and outbound schemes other than `http` and `https` are
-refused too.
+trigger, and outbound schemes other than `http` and `https` are refused too.
 """
 
 
 def reference() -> str:
     """The whole page."""
     return "\n".join(
-        [INTRODUCTION, *(line for title, cls in TABLES for line in _table(title, cls)), *_unserved()]
+        [
+            INTRODUCTION,
+            *(line for title, cls in TABLES for line in _table(title, cls)),
+            OUTBOUND,
+            *_unserved(),
+        ]
     )
 
 

@@ -14,6 +14,7 @@ from wasmdeploy_http.messages import Response, encoded
 _METHODS = ("get", "head", "post", "put", "delete", "connect", "options", "trace", "patch")
 _ACRONYMS = ("DNS", "HTTP", "IP", "TLS", "URI")
 _DENIED = "HTTP-request-denied"
+_PROHIBITED = "destination-IP-prohibited"
 _BAD_URI = "HTTP-request-URI-invalid"
 
 
@@ -134,6 +135,10 @@ def _failure(types: Any, url: str, parts: SplitResult, error: Any) -> FetchError
     if code == _DENIED:
         return FetchError(
             url, code, f"{parts.netloc} is not in the component's allowed_outbound_hosts (wasmdeploy.toml)"
+        )
+    if code == _PROHIBITED:
+        return FetchError(
+            url, code, f"{parts.netloc} is at a private address that allowed_outbound_hosts does not list"
         )
     detail = getattr(error, "value", None)
     detail = getattr(detail, "rcode", detail)  # a DNS error's words

@@ -76,7 +76,7 @@ class Component:
         default_factory=dict, metadata=_doc("the component's variables; `{{ variable }}` is replaced")
     )
     allowed_outbound_hosts: tuple[str, ...] = field(
-        default=(), metadata=_doc("`scheme://host:port` it may call")
+        default=(), metadata=_doc("`scheme://host:port` it may call; `{{ variable }}` is replaced")
     )
     dir: tuple[Dir, ...] = field(default=(), metadata=_doc("directories it may open"))
     isolation: str = field(

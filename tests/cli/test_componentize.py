@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.driver.egress_loop import running
 from tests.driver.guests import GUESTS, Answer, Host, elsewhere, head, response
 from wasmdeploy_cli.componentize import componentize
 from wasmdeploy_cli.errors import GuestError
@@ -57,7 +58,8 @@ def nobody() -> Iterator[str]:
 
 def fetched(host: Host, method: str, url: str, *rules: str, body: bytes = b"", headers: str = "{}") -> Answer:
     path = f"/fetch?url={quote(url)}&headers={quote(headers)}".encode()
-    return host.fresh(head(method, path, rules=rules) + body)
+    with running() as connector:
+        return host.fresh(head(method, path, grant=connector.grant(*rules)) + body)
 
 
 def code_and_words(answer: Answer) -> tuple[str, str]:

@@ -19,7 +19,9 @@ import wasmtime  # the host's part is done by hand
 from wasmtime import _ffi as ffi
 from wasmtime.component import Component, ExportIndex, Instance, Linker
 
+from wasmdeploy_driver.egress.grant import Grant
 from wasmdeploy_driver.guest.compose import compose
+from wasmdeploy_driver.http.frame import NO_WAY_OUT, encode_way_out
 
 ROOT = Path(__file__).parent.parent.parent
 GUESTS = ROOT / "tests" / "guests"
@@ -63,7 +65,7 @@ def wat(text: str) -> bytes:
     return bytes(wasmtime.wat2wasm(text))
 
 
-def head(method: str, target: bytes, headers: Pairs = (), rules: Iterable[str] = (), **parts: str) -> bytes:
+def head(method: str, target: bytes, headers: Pairs = (), grant: Grant | None = None, **parts: str) -> bytes:
     """A request head as the adapter reads it, its length in front."""
     texts = [
         method.encode(),
@@ -72,10 +74,9 @@ def head(method: str, target: bytes, headers: Pairs = (), rules: Iterable[str] =
         target,
     ]
     pairs = list(headers)
-    allowed = [rule.encode() for rule in rules]
-    data = b"\x01" + b"".join(map(_str, texts)) + struct.pack("<I", len(pairs))
+    data = b"\x02" + b"".join(map(_str, texts)) + struct.pack("<I", len(pairs))
     data += b"".join(_str(name) + _str(value) for name, value in pairs)
-    data += struct.pack("<I", len(allowed)) + b"".join(map(_str, allowed))
+    data += encode_way_out(grant.port, grant.token) if grant else NO_WAY_OUT
     return struct.pack("<I", len(data)) + data
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import wasmtime  # its traps are what a host sees
 
+from tests.driver.egress_loop import Running, running
 from tests.driver.guests import GUESTS, Answer, Host, componentize, elsewhere, failure, head, response
 
 pytestmark = pytest.mark.guests
@@ -27,6 +28,13 @@ def server() -> Iterator[str]:
     """The authority of a server elsewhere."""
     with elsewhere() as authority:
         yield authority
+
+
+@pytest.fixture(scope="module")
+def connector() -> Iterator[Running]:
+    """The host's egress connector."""
+    with running() as started:
+        yield started
 
 
 def test_a_python_guest_answers(python: Host) -> None:
@@ -71,12 +79,12 @@ def test_a_python_exception_ends_the_run(python: Host) -> None:
     assert b"ValueError: on purpose" in python.answer(False).stderr
 
 
-def test_a_python_guest_calls_out(python: Host, server: str) -> None:
+def test_a_python_guest_calls_out(python: Host, server: str, connector: Running) -> None:
     """Outgoing requests work with its poll loop, allowed and denied."""
     path = f"/fetch?{server}".encode()
     with python.reuse() as instance:
         for _ in range(2):
-            answer = instance.run(head("GET", path, rules=[f"http://{server}"]))
+            answer = instance.run(head("GET", path, grant=connector.grant(f"http://{server}")))
             assert answer.stdout == response(200, HEADERS, b"203 GET /from-python None ")
             answer = instance.run(head("GET", path))
             assert answer.stdout == response(200, HEADERS, b"ErrorCode_HttpRequestDenied")

@@ -18,7 +18,7 @@ class Client:
         self.log = []
         self.worker = FakeWorker()
         self.pool = Pool(self.worker, Engines(0), PoolBounds(most=1, slots=1))
-        router = Router([Route(route, FrameTarget(0, ()))])
+        router = Router([Route(route, FrameTarget(0))])
         self.app = App(router, self.pool, lambda *words: self.log.append(words), most_waiting)
 
     def send(self, target="/app", method="GET"):

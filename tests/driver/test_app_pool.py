@@ -11,7 +11,7 @@ from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
 from wasmdeploy_driver.guest.call import Outcome
 from wasmdeploy_driver.http.message import BrokenBodyError, Request
 
-TARGET = FrameTarget(0, ())
+TARGET = FrameTarget(0)
 
 
 class World:

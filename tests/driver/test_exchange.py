@@ -13,7 +13,7 @@ from wasmdeploy_driver.http.message import BrokenBodyError, Request
 def begun(method="GET", most_bytes=0):
     """An exchange whose guest runs, and its worker."""
     worker = FakeWorker()
-    exchange = Exchange(FrameTarget(0, ()), Request(method, "http", b"a", b"/", ()), "/...", most_bytes)
+    exchange = Exchange(FrameTarget(0), Request(method, "http", b"a", b"/", ()), "/...", most_bytes)
     exchange.begin(worker)
     worker._ended = exchange.ended
     return exchange, worker

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wasmdeploy_driver.errors import GuestTrap
-from wasmdeploy_driver.http.frame import encode_request, encode_rules, missing_head, parse_head
+from wasmdeploy_driver.http.frame import encode_request, encode_way_out, missing_head, parse_head
 from wasmdeploy_driver.http.message import Request
 from wasmdeploy_driver.http.response import whole_response
 
@@ -29,10 +29,10 @@ def decode_response(data, head_only=False):
 
 
 def test_request_head():
-    """A head is its length, the version, four texts, the headers and the rules; the body follows."""
+    """A head is its length, the version, four texts, the headers and the way out; the body follows."""
     request = Request("GET", "http", b"a.test", b"/p?q", ((b"x", b"1"),), b"body")
     head = (
-        b"\x01"
+        b"\x02"
         + text(b"GET")
         + text(b"http")
         + text(b"a.test")
@@ -40,15 +40,15 @@ def test_request_head():
         + pack("<I", 1)
         + text(b"x")
         + text(b"1")
-        + pack("<I", 1)
-        + text(b"https://b.test")
+        + pack("<H", 8080)
+        + text(b"t0ken")
     )
-    assert encode_request(request, encode_rules(["https://b.test"])) == text(head) + b"body"
+    assert encode_request(request, encode_way_out(8080, "t0ken")) == text(head) + b"body"
 
 
-def test_request_without_headers_and_rules():
-    """Nothing to say is said as two zero counts."""
-    assert encode_request(Request("GET", "http", b"", b"/", ()), encode_rules(())).endswith(pack("<II", 0, 0))
+def test_request_without_headers_and_way_out():
+    """No headers are a zero count, no way out is port 0 and an empty token."""
+    assert encode_request(Request("GET", "http", b"", b"/", ())).endswith(pack("<IHI", 0, 0, 0))
 
 
 def test_response():

@@ -38,8 +38,7 @@ def make_task(
                 entrypoint=app.executor(name).entrypoint,
                 environment=component.environment,
                 variables=component.variables,
-                # Spin lets an origin's slash stand; the allow-list itself knows none.
-                allowed_outbound_hosts=tuple(host.rstrip("/") for host in component.allowed_outbound_hosts),
+                allowed_outbound_hosts=component.allowed_outbound_hosts,
                 isolation=component.isolation,
                 max_requests=component.max_requests,
                 max_idle=component.max_idle,

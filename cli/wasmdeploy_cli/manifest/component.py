@@ -105,10 +105,8 @@ class Component:
     allowed_outbound_hosts: tuple[str, ...] = field(
         default=(),
         metadata=doc(
-            "`scheme://host:port` the guest may call: scheme `http`, `https` or `*`, host `*`, "
-            "`*.suffix` or exact, port a number, `a..b`, `*` or left out for the scheme's "
-            "own",
-            grammar.outbound_hosts,
+            "`scheme://host:port` the guest may call, see [Outbound hosts](#outbound-hosts); "
+            "`{{ variable }}` is replaced"
         ),
     )
     build: Build | None = field(default=None, metadata=doc("how to build it"))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.manifest.app import App
-from wasmdeploy_cli.manifest.component import Executor
+from wasmdeploy_cli.manifest.component import Component, Executor
 from wasmdeploy_cli.manifest.deploy import EXECUTOR_MB
 from wasmdeploy_cli.manifest.grammar import TEMPLATE
 from wasmdeploy_cli.manifest.place import Place, nearest
+from wasmdeploy_driver.egress.rules import parse_rule
 
 _SERVICE_NAME_LENGTH = 63  # a DNS label: Consul answers for the service under its name
 
@@ -20,6 +23,7 @@ def check(app: App, place: Place, deploy: Place) -> None:
     for name, component in app.component.items():
         for key, texts in (("environment", component.environment), ("variables", component.variables)):
             _check_templates(app, texts, place.key("component", name, key))
+        _check_outbound(app, component, place.key("component", name, "allowed_outbound_hosts"))
     _check_service_name(app, place)
     _check_memory(app, deploy)
 
@@ -60,12 +64,30 @@ def _check_triggers(app: App, place: Place) -> None:
             raise unrouted.error("no route leads to it", f'add [[trigger.http]] with component = "{name}"')
 
 
-def _check_templates(app: App, texts: Mapping[str, str], place: Place) -> None:
+def _check_templates(app: App, texts: Mapping[Any, str], place: Place) -> None:
     for key, text in texts.items():
         for name in TEMPLATE.findall(text):
             if name not in app.variables:
                 hint = nearest(name, list(app.variables), "variables")
                 raise place.key(key).error(f"no variable {name!r}", hint)
+
+
+def _check_outbound(app: App, component: Component, place: Place) -> None:
+    """Each rule, as far as its variables are known here; the executor checks it again with their values."""
+    defaults = {name: each.default for name, each in app.variables.items() if each.default is not None}
+    for number, text in enumerate(component.allowed_outbound_hosts):
+        here = place.key(number)
+        names = TEMPLATE.findall(text)
+        _check_templates(app, {number: text}, place)
+        if not defaults.keys() >= set(names):
+            continue
+        try:
+            rule = parse_rule(TEMPLATE.sub(lambda match: defaults[match[1]], text))
+        except ConfigError as error:
+            raise here.error(error.message) from None
+        if (sibling := rule.sibling) is not None and sibling not in map(str.lower, app.component):
+            hint = nearest(sibling, list(app.component), "components")
+            raise here.error(f"{text!r}: no component {sibling!r}", hint)
 
 
 def _check_service_name(app: App, place: Place) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
@@ -16,7 +15,6 @@ _LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.IGNORECASE)
 _DURATION = re.compile(r"0|(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
 _URL_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 _VAULT_PATH = re.compile(r"[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+")
-_OUTBOUND = re.compile(r"([^:/]+)://(\[[^\]]*\]|[^:/\[\]]+)(?::([^/]*))?/?")
 
 
 def app_name(value: str) -> str:
@@ -187,45 +185,3 @@ def variable_names(values: Mapping[str, str]) -> str:
         if wrong := variable_name(name):
             return f"{name!r} is {wrong}"
     return ""
-
-
-def outbound_hosts(values: Sequence[str]) -> str:
-    """Every entry is `scheme://host:port`."""
-    return next((wrong for value in values if (wrong := outbound_host(value))), "")
-
-
-def outbound_host(value: str) -> str:
-    """One entry of the allow-list; what could be read in two ways is refused."""
-    if TEMPLATE.search(value):
-        return f"unsupported: a variable in {value!r}"
-    if value == "insecure:allow-all":
-        return f"{value!r} is Spin 1's: write *://*:*"
-    if not (match := _OUTBOUND.fullmatch(value)):
-        return f"{value!r} is not scheme://host:port"
-    if match[1] not in ("*", "http", "https"):
-        return f"unsupported: scheme {match[1]!r} in {value!r} (http, https and * are served)"
-    return _outbound_name(value, match[2]) or _outbound_port(value, match[3])
-
-
-def _outbound_name(value: str, name: str) -> str:
-    if name == "self" or name.endswith(".spin.internal"):
-        return f"unsupported: service chaining to {value!r}"
-    if name.startswith("["):
-        try:
-            ipaddress.IPv6Address(name[1:-1])
-        except ValueError:
-            return f"{value!r}: {name} is no IPv6 address"
-        return ""
-    suffix = name.removeprefix("*.")
-    if name == "*" or (suffix and not host(suffix)):
-        return ""
-    return f"{value!r}: {name!r} is no host name, *.suffix or *"
-
-
-def _outbound_port(value: str, port: str | None) -> str:
-    if port is None or port == "*":
-        return ""
-    numbers = port.split("..")
-    if len(numbers) > 2 or not all(re.fullmatch(r"\d{1,5}", n) and 1 <= int(n) <= 65535 for n in numbers):
-        return f"{value!r}: {port!r} is no port, range a..b or *"
-    return "" if int(numbers[0]) <= int(numbers[-1]) else f"{value!r}: the range {port} is empty"

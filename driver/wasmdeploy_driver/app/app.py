@@ -50,6 +50,10 @@ class App:
         route = self._router.find(b"/" if path == b"*" else path)
         if route is None:
             return text_response(404, "no route")
+        return await self.answer(route, request)
+
+    async def answer(self, route: Route[Target], request: Request) -> Response:
+        """Answer one request by the component that was found for it."""
         if self._pool.waiting >= self._most_waiting:
             return _busy("too many requests wait")
         self.requests += 1

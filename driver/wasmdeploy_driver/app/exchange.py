@@ -25,11 +25,21 @@ _READ = 64 << 10
 _AHEAD = 256 << 10
 
 
+class Permit(Protocol):
+    """The right of one run to call out."""
+
+    def close(self) -> None:
+        """End it, and what was called with it; may be called twice."""
+        ...
+
+
 class Target(Protocol):
     """How one component is spoken to."""
 
-    def call(self, request: Request, pattern: str) -> Call:
-        """What its guest is told to run for a request that came by the route `pattern`."""
+    def call(self, request: Request, pattern: str) -> tuple[Call, Permit | None]:
+        """What its guest is told to run for a request that came by the route `pattern`, and what it may call out to
+        meanwhile.
+        """
         ...
 
     def parse_head(self, data: bytes) -> ResponseHead | None:
@@ -44,9 +54,12 @@ class Target(Protocol):
 class Exchange:
     """The response in the making; it is the `Body` of one whose head went out before its guest had ended."""
 
+    call: Call  # from `begin` on
+
     def __init__(self, target: Target, request: Request, pattern: str, most_bytes: int = 0) -> None:
         self.request = request
-        self.call = target.call(request, pattern)
+        self._pattern = pattern
+        self._permit: Permit | None = None
         self._loop = asyncio.get_running_loop()
         self.since = self._loop.time()
         self.response: asyncio.Future[Response] = self._loop.create_future()
@@ -72,6 +85,7 @@ class Exchange:
     def begin(self, worker: Worker) -> None:
         """The guest runs now, in `worker`."""
         self._worker = worker
+        self.call, self._permit = self._target.call(self.request, self._pattern)
 
     def watch(self) -> None:
         """Read what the guest writes while it runs."""
@@ -83,6 +97,7 @@ class Exchange:
         """The guest has ended: take what it wrote last, and settle the response."""
         worker, self._worker = self._worker, None
         self._outcome = outcome
+        self._end_permit()
         if worker is None:
             return
         if self._watching:
@@ -100,8 +115,13 @@ class Exchange:
 
     def fail(self, error: Exception) -> None:
         """The response is this failure, unless it has begun."""
+        self._end_permit()
         if not self.response.done():
             self.response.set_exception(error)
+
+    def _end_permit(self) -> None:
+        if self._permit is not None:
+            self._permit.close()
 
     # the worker's pipe
 

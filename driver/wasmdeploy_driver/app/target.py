@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from wasmdeploy_driver.app.exchange import Permit
+from wasmdeploy_driver.egress.grant import Grant
 from wasmdeploy_driver.errors import GuestTrap
 from wasmdeploy_driver.guest.call import Call
 from wasmdeploy_driver.http import cgi, frame
@@ -10,15 +14,19 @@ from wasmdeploy_driver.http.response import ResponseHead
 
 
 class FrameTarget:
-    """A component that was composed with the adapter."""
+    """A component that was composed with the adapter; without a `permit` it may call nobody."""
 
-    def __init__(self, component: int, allowed_hosts: tuple[str, ...]) -> None:
+    def __init__(self, component: int, permit: Callable[[], Grant] | None = None) -> None:
         self._component = component
-        self._rules = frame.encode_rules(allowed_hosts)
+        self._permit = permit
 
-    def call(self, request: Request, pattern: str) -> Call:
-        """What its guest is told to run for a request that came by the route `pattern`."""
-        return Call(self._component, frame.encode_request(request, self._rules))
+    def call(self, request: Request, pattern: str) -> tuple[Call, Permit | None]:
+        """What its guest is told to run for a request, and the grant for its own requests."""
+        if self._permit is None:
+            return Call(self._component, frame.encode_request(request)), None
+        grant = self._permit()
+        way_out = frame.encode_way_out(grant.port, grant.token)
+        return Call(self._component, frame.encode_request(request, way_out)), grant
 
     def parse_head(self, data: bytes) -> ResponseHead | None:
         """The head at the start of its output, None where more is needed; raises GuestTrap."""
@@ -37,11 +45,11 @@ class CgiTarget:
         self._argv = argv
         self._args = args
 
-    def call(self, request: Request, pattern: str) -> Call:
+    def call(self, request: Request, pattern: str) -> tuple[Call, Permit | None]:
         """What its guest is told to run for a request that came by the route `pattern`."""
         # The request's variables win over the manifest's, which must not fake who asks for what.
         args = cgi.arguments(request, self._argv, self._args)
-        return Call(self._component, request.body, cgi.environment(request, pattern), args)
+        return Call(self._component, request.body, cgi.environment(request, pattern), args), None
 
     def parse_head(self, data: bytes) -> ResponseHead | None:
         """The head at the start of its output, None where more is needed; raises GuestTrap."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from wasmdeploy_driver.app.app import App
@@ -15,6 +16,9 @@ from wasmdeploy_driver.app.stem import Stem
 from wasmdeploy_driver.app.target import CgiTarget, FrameTarget
 from wasmdeploy_driver.app.worker import THREAD_STACK, Run, ThreadWorker
 from wasmdeploy_driver.duration import seconds
+from wasmdeploy_driver.egress.connector import Egress
+from wasmdeploy_driver.egress.rules import Rules, parse_rule
+from wasmdeploy_driver.errors import ConfigError
 from wasmdeploy_driver.executor.engines import Engines
 from wasmdeploy_driver.executor.image import Image
 from wasmdeploy_driver.executor.prepare import Notify
@@ -22,7 +26,8 @@ from wasmdeploy_driver.executor.room import Room
 from wasmdeploy_driver.http.bounds import Bounds
 from wasmdeploy_driver.http.front import HttpFront, listen
 from wasmdeploy_driver.http.router import Route, Router
-from wasmdeploy_driver.task import EXECUTOR_MB
+from wasmdeploy_driver.task import EXECUTOR_MB, Component
+from wasmdeploy_driver.variables import Values
 
 # All but `Serving` is for its callers: the CLI enters the driver by this package only.
 __all__ = ["Run", "Serving", "Stem", "listen"]
@@ -53,7 +58,9 @@ class Serving:
         self._front = HttpFront(Bounds(body=0, stream=True), most_body_bytes=body_bytes(memory_bytes))
         bounds = PoolBounds(seconds=seconds(launch.task.limits.timeout, "limits.timeout"))
         self._pool = Pool(ThreadWorker(guests), Engines(image, stem, Room(launch).is_left), bounds, stuck)
-        self.app = App(router(image), self._pool, notify)
+        self._egress = Egress()
+        self._targets = targets(image, self._egress)
+        self.app = App(router(image, self._targets), self._pool, notify)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -64,12 +71,23 @@ class Serving:
         """Serve until `stop` has drained the app; `ready` is called once connections are answered."""
         try:
             await self._front.start(self.app, self._listener)
+            await self._egress.start(self._internal)
             ready()
             await self._front.wait()
         finally:
+            self._egress.stop()
             self._front.abort()
             self._pool.close()
             self._listener.close()
+
+    def _internal(self, component: str | None) -> asyncio.Protocol | None:
+        """What answers a guest's request to its own app, or to a component of it; None: there is no such one."""
+        if component is None:
+            return self._front.connection(self.app.handle)
+        target = next((each for name, each in self._targets.items() if name.lower() == component), None)
+        if target is None:
+            return None
+        return self._front.connection(partial(self.app.answer, Route("/...", target)))
 
     async def stop(self, timeout: float) -> bool:
         """Stop accepting, wait up to `timeout` seconds for requests in flight; whether all were answered."""
@@ -89,14 +107,36 @@ def body_bytes(memory_bytes: int) -> int:
     return max(4 << 20, min(256 << 20, (memory_bytes - (EXECUTOR_MB << 20)) // 4))
 
 
-def router(image: Image) -> Router[Target]:
-    """Which component answers which path; raises ConfigError."""
-    routes: list[Route[Target]] = []
+def targets(image: Image, egress: Egress) -> dict[str, Target]:
+    """How each component is spoken to, by its name; raises ConfigError."""
+    found: dict[str, Target] = {}
     for number, component in enumerate(image.launch.task.component):
-        target: Target
+        rules = rules_of(component, image.values)
         if image.compiled[component.name].form == "http":
-            target = FrameTarget(number, component.allowed_outbound_hosts)
+            found[component.name] = FrameTarget(number, partial(egress.grant, rules) if rules else None)
         else:
-            target = CgiTarget(number, component.argv, component.args)
-        routes += [Route(pattern, target) for pattern in component.route]
-    return Router(routes)
+            found[component.name] = CgiTarget(number, component.argv, component.args)
+    return found
+
+
+def router(image: Image, found: Mapping[str, Target]) -> Router[Target]:
+    """Which component answers which path; raises ConfigError."""
+    return Router(
+        Route(pattern, found[component.name])
+        for component in image.launch.task.component
+        for pattern in component.route
+    )
+
+
+def rules_of(component: Component, values: Values) -> Rules:
+    """The allow-list with its variables filled in; raises ConfigError that names the rule, and no value."""
+    where = f"component.{component.name}.allowed_outbound_hosts"
+    rules = []
+    for text in component.allowed_outbound_hosts:
+        filled = values.fill(text, where)
+        try:
+            rules.append(parse_rule(filled))
+        except ConfigError as error:
+            why = error.message if filled == text else f"{text!r} is no rule once its variables are filled in"
+            raise ConfigError(f"{where}: {why}") from None
+    return Rules(tuple(rules))

@@ -5,8 +5,9 @@ request body until its end; its stdout starts with a response head, then carries
 end. A head is a u32 length and as many bytes. Integers are little-endian; `str` is a u32 length and as many
 bytes.
 
-    request head    u8 version (1), str method, str scheme, str authority, str target,
-                    u32 n, n times (str name, str value), u32 m, m times str allow-list rule
+    request head    u8 version (2), str method, str scheme, str authority, str target,
+                    u32 n, n times (str name, str value),
+                    u16 port of the egress connector (0: no request may leave), str token that opens it
     response head   u16 status, u32 n, n times (str name, str value)
                     status 0: the guest failed, str reason follows instead
 
@@ -16,7 +17,6 @@ This module does no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from struct import Struct
 from struct import error as struct_error
 
@@ -25,21 +25,22 @@ from wasmdeploy_driver.http.message import Request
 from wasmdeploy_driver.http.response import MAX_HEAD, ResponseHead, checked_head
 
 _U32 = Struct("<I")
-_VERSION = b"\x01"
+_WAY_OUT = Struct("<HI")
+_VERSION = b"\x02"
 # Of a guest's reason to fail; it goes into logs and events.
 _MAX_REASON = 1000
 
 
-def encode_rules(rules: Iterable[str]) -> bytes:
-    """The allow-list part of a request head; the same for every request of a component."""
-    encoded = [rule.encode() for rule in rules]
-    return b"".join(
-        (_U32.pack(len(encoded)), *(part for rule in encoded for part in (_U32.pack(len(rule)), rule)))
-    )
+def encode_way_out(port: int, token: str) -> bytes:
+    """The end of a request head: where the guest's own requests go."""
+    return _WAY_OUT.pack(port, len(token)) + token.encode()
 
 
-def encode_request(request: Request, rules: bytes) -> bytes:
-    """The request's head and body as the component's stdin; `rules` comes from `encode_rules`."""
+NO_WAY_OUT = encode_way_out(0, "")
+
+
+def encode_request(request: Request, way_out: bytes = NO_WAY_OUT) -> bytes:
+    """The request's head and body as the component's stdin; `way_out` comes from `encode_way_out`."""
     pack = _U32.pack
     parts: list[bytes] = [b"", _VERSION]
     for item in (request.method.encode(), request.scheme.encode(), request.authority, request.target):
@@ -47,7 +48,7 @@ def encode_request(request: Request, rules: bytes) -> bytes:
     parts.append(pack(len(request.headers)))
     for name, value in request.headers:
         parts += (pack(len(name)), name, pack(len(value)), value)
-    parts.append(rules)
+    parts.append(way_out)
     parts[0] = pack(sum(map(len, parts)))
     parts.append(request.body)
     return b"".join(parts)

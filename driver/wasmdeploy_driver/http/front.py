@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import resource
 import socket
+from dataclasses import replace
 from typing import Protocol
 
 from wasmdeploy_driver.errors import ListenError
 from wasmdeploy_driver.http.bounds import Bounds, Budget, Patience
 from wasmdeploy_driver.http.connection import Connection
 from wasmdeploy_driver.http.message import Request, Response
-from wasmdeploy_driver.http.shared import Shared
+from wasmdeploy_driver.http.shared import Handle, Shared
 
 _BACKLOG = 1024
 _MOST_CONNECTIONS = 4096
@@ -93,6 +94,12 @@ class HttpFront:
         )
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: Connection(shared), sock=listener, backlog=_BACKLOG)
+
+    def connection(self, handle: Handle) -> asyncio.Protocol:
+        """A protocol for a connection that was not accepted here, whose requests `handle` answers."""
+        if self._shared is None:
+            raise RuntimeError("the front is not started")
+        return Connection(replace(self._shared, handle=handle))
 
     def stop(self) -> None:
         """Accept nothing more, close what is idle, and the other connections after the answer under way."""

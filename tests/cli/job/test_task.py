@@ -38,7 +38,7 @@ def test_task(tmp_path):
                 route=("/...",),
                 environment={"A": "{{ size }}"},
                 variables={"b": "{{ token }}"},
-                allowed_outbound_hosts=("https://a.example", "http://b.example:80"),
+                allowed_outbound_hosts=("https://a.example/", "http://b.example:80"),
             ),
         ),
         variable=(

@@ -80,6 +80,27 @@ OTHER = '[[trigger.http]]\nroute = "{route}"\ncomponent = "{component}"\n'
             "there are no variables",
         ),
         (
+            SMALL + "allowed_outbound_hosts = [\n'https://a',\n'https://a:0']\n",
+            "12: component.web.allowed_outbound_hosts: 'https://a:0': '0' is no port, range a..b or *",
+            "",
+        ),
+        (
+            SMALL + "allowed_outbound_hosts = ['https://{{ b }}']\n",
+            "10: component.web.allowed_outbound_hosts: no variable 'b'",
+            "there are no variables",
+        ),
+        (
+            SMALL + "allowed_outbound_hosts = ['https://{{ b }}']\n[variables]\nb = { default = 'a/b' }\n",
+            "10: component.web.allowed_outbound_hosts: 'https://a/b': 'a/b' is no network such as 10.0.0.0/8, "
+            "and a rule has no path",
+            "",
+        ),
+        (
+            SMALL + "allowed_outbound_hosts = ['http://wep.spin.internal']\n",
+            "10: component.web.allowed_outbound_hosts: 'http://wep.spin.internal': no component 'wep'",
+            "did you mean 'web'?",
+        ),
+        (
             SMALL + f"[deploy]\nnamespace = '{'n' * 58}'\n",
             f"2: application.name: with namespace '{'n' * 58}' the service "
             "name has 64 characters, at most 63",
@@ -95,6 +116,13 @@ OTHER = '[[trigger.http]]\nroute = "{route}"\ncomponent = "{component}"\n'
 def test_disagreement(tmp_path, text, message, hint):
     """Parts that do not fit together are one error at the part that is wrong."""
     assert refusal(tmp_path, text) == (f"wasmdeploy.toml:{message}", hint)
+
+
+@pytest.mark.parametrize("secret", ["secret = true", "required = true"])
+def test_a_rule_with_a_value_that_comes_later_is_left_to_it(tmp_path, secret):
+    """A rule whose variable has no value yet is checked where the app starts."""
+    text = SMALL + f"allowed_outbound_hosts = ['{{{{ b }}}}']\n[variables]\nb = {{ {secret} }}\n"
+    assert app(tmp_path, text).component["web"].allowed_outbound_hosts == ("{{ b }}",)
 
 
 def test_other_braces_are_themselves(tmp_path):

@@ -1,8 +1,8 @@
-//! The words for an error code: its name in kebab case, then what it carries.
+//! The words for an error code: its name in kebab case, then what it carries; and codes from the host's words.
 
 use std::fmt::Display;
 
-use crate::guest::{ErrorCode, FieldSizePayload};
+use crate::guest::{DnsErrorPayload, ErrorCode, FieldSizePayload};
 
 /// Returns for example `connection-refused` or `internal-error: no such user`.
 pub fn describe(code: &ErrorCode) -> String {
@@ -64,6 +64,34 @@ pub fn describe(code: &ErrorCode) -> String {
     }
 }
 
+/// Reads the words of the egress connector, such as `connection-refused` or `DNS-error: NXDOMAIN`.
+pub fn parse(words: &str) -> ErrorCode {
+    let (name, detail) = words.split_once(": ").unwrap_or((words, ""));
+    match name.to_ascii_lowercase().as_str() {
+        "dns-timeout" => ErrorCode::DnsTimeout,
+        "dns-error" => {
+            ErrorCode::DnsError(DnsErrorPayload { rcode: Some(detail.to_owned()), info_code: None })
+        }
+        "destination-not-found" => ErrorCode::DestinationNotFound,
+        "destination-unavailable" => ErrorCode::DestinationUnavailable,
+        "destination-ip-prohibited" => ErrorCode::DestinationIpProhibited,
+        "destination-ip-unroutable" => ErrorCode::DestinationIpUnroutable,
+        "connection-refused" => ErrorCode::ConnectionRefused,
+        "connection-terminated" => ErrorCode::ConnectionTerminated,
+        "connection-timeout" => ErrorCode::ConnectionTimeout,
+        "connection-read-timeout" => ErrorCode::ConnectionReadTimeout,
+        "connection-limit-reached" => ErrorCode::ConnectionLimitReached,
+        "tls-protocol-error" => ErrorCode::TlsProtocolError,
+        "tls-certificate-error" => ErrorCode::TlsCertificateError,
+        "http-request-denied" => ErrorCode::HttpRequestDenied,
+        "http-request-method-invalid" => ErrorCode::HttpRequestMethodInvalid,
+        "http-request-uri-invalid" => ErrorCode::HttpRequestUriInvalid,
+        "http-request-header-section-size" => ErrorCode::HttpRequestHeaderSectionSize(None),
+        "http-protocol-error" => ErrorCode::HttpProtocolError,
+        _ => ErrorCode::InternalError(Some(words.to_owned())),
+    }
+}
+
 fn sized(name: &str, field: &FieldSizePayload) -> String {
     detailed(name, [option(&field.field_name), option(&field.field_size)])
 }
@@ -80,6 +108,13 @@ fn detailed<const N: usize>(name: &str, details: [Option<String>; N]) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_hosts_words_become_a_code() {
+        assert_eq!(describe(&parse("TLS-certificate-error")), "tls-certificate-error");
+        assert_eq!(describe(&parse("DNS-error: NXDOMAIN")), "dns-error: NXDOMAIN");
+        assert_eq!(describe(&parse("something new")), "internal-error: something new");
+    }
 
     #[test]
     fn a_code_is_named_with_its_details() {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use crate::body::received;
 use crate::codes;
-use crate::frame::{self, RequestHead};
+use crate::frame::{self, Egress, RequestHead};
 use crate::guest::ErrorCode;
 use crate::held::{self, Held};
 use crate::incoming::IncomingRequest;
@@ -25,7 +25,7 @@ struct Exchange {
     broken: bool,
     /// stdout after the head, until the guest asks for it.
     stdout: Option<Held<OutputStream>>,
-    rules: Rc<[String]>,
+    egress: Option<Rc<Egress>>,
 }
 
 /// What went out first.
@@ -55,7 +55,7 @@ pub fn begin() -> IncomingRequest {
     let Some(head) = RequestHead::parse(&read(&stdin, len)) else {
         trap("the request head is malformed");
     };
-    EXCHANGE.with_borrow_mut(|exchange| exchange.rules = head.rules.into());
+    EXCHANGE.with_borrow_mut(|exchange| exchange.egress = head.egress.map(Rc::new));
     IncomingRequest {
         method: head.method,
         scheme: head.scheme,
@@ -66,9 +66,9 @@ pub fn begin() -> IncomingRequest {
     }
 }
 
-/// Tells where the request may call out to.
-pub fn rules() -> Rc<[String]> {
-    EXCHANGE.with_borrow(|exchange| exchange.rules.clone())
+/// The way out for the requests that this one makes; `None` when it may make none.
+pub fn egress() -> Option<Rc<Egress>> {
+    EXCHANGE.with_borrow(|exchange| exchange.egress.clone())
 }
 
 /// Takes the guest's answer: response-outparam.set.

@@ -1,7 +1,8 @@
 //! The frames at the start of stdin and stdout: length-prefixed, little-endian, `str` = u32 length + bytes.
 //!
-//! Request head: u8 version (1); str method, scheme, authority, path with query (each "" for none);
-//! u32 count, (str name, str value)s; u32 count, allow-list rules as strs. Bytes after that are ignored.
+//! Request head: u8 version (2); str method, scheme, authority, path with query (each "" for none);
+//! u32 count, (str name, str value)s; u16 port of the host's egress connector (0: no request may leave), str token
+//! that opens it. Bytes after that are ignored.
 //! Response head: u16 status; u32 count, (str name, str value)s. Status 0 is an error, its text one str.
 
 use crate::fields::Entries;
@@ -12,14 +13,21 @@ pub struct RequestHead {
     pub authority: String,
     pub path_with_query: String,
     pub headers: Entries,
-    pub rules: Vec<String>,
+    pub egress: Option<Egress>,
+}
+
+/// The way out: a connector on this machine, and the token that opens it for this request.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Egress {
+    pub port: u16,
+    pub token: String,
 }
 
 impl RequestHead {
-    /// Parses the bytes after the length; `None` when they are no head of version 1.
+    /// Parses the bytes after the length; `None` when they are no head of version 2.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let (&version, bytes) = bytes.split_first()?;
-        if version != 1 {
+        if version != 2 {
             return None;
         }
         let mut input = Input(bytes);
@@ -29,7 +37,7 @@ impl RequestHead {
             authority: input.text()?,
             path_with_query: path(input.bytes()?),
             headers: input.list(|input| Some((input.text()?, input.bytes()?.to_vec())))?,
-            rules: input.list(Input::text)?,
+            egress: input.egress()?,
         })
     }
 }
@@ -101,6 +109,13 @@ impl<'a> Input<'a> {
         Some(String::from_utf8_lossy(self.bytes()?).into_owned())
     }
 
+    fn egress(&mut self) -> Option<Option<Egress>> {
+        let (port, rest) = self.0.split_first_chunk::<2>()?;
+        self.0 = rest;
+        let (port, token) = (u16::from_le_bytes(*port), self.text()?);
+        Some((port != 0).then_some(Egress { port, token }))
+    }
+
     fn list<T>(&mut self, mut item: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         (0..self.len()?).map(|_| item(self)).collect()
     }
@@ -111,15 +126,15 @@ mod tests {
     use super::*;
 
     fn head(path: &[u8]) -> Vec<u8> {
-        let mut bytes = vec![1];
+        let mut bytes = vec![2];
         for part in [&b"GET"[..], b"https", b"", path] {
             put(&mut bytes, part);
         }
         put_len(&mut bytes, 1);
         put(&mut bytes, b"X-Raw");
         put(&mut bytes, b"\xff\x00");
-        put_len(&mut bytes, 1);
-        put(&mut bytes, b"https://a");
+        bytes.extend_from_slice(&8080u16.to_le_bytes());
+        put(&mut bytes, b"t0ken");
         bytes
     }
 
@@ -132,7 +147,7 @@ mod tests {
         );
         assert_eq!(head.path_with_query, "/a?b");
         assert_eq!(head.headers, [("X-Raw".to_owned(), b"\xff\x00".to_vec())]);
-        assert_eq!(head.rules, ["https://a"]);
+        assert_eq!(head.egress, Some(Egress { port: 8080, token: "t0ken".to_owned() }));
     }
 
     #[test]
@@ -153,8 +168,16 @@ mod tests {
     #[test]
     fn another_version_is_refused() {
         let mut bytes = head(b"/");
-        bytes[0] = 2;
+        bytes[0] = 1;
         assert!(RequestHead::parse(&bytes).is_none());
+    }
+
+    #[test]
+    fn without_a_port_there_is_no_way_out() {
+        let mut bytes = head(b"/");
+        let at = bytes.len() - 11;
+        bytes[at..at + 2].fill(0);
+        assert_eq!(RequestHead::parse(&bytes).expect("a head").egress, None);
     }
 
     #[test]

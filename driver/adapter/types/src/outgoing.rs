@@ -1,15 +1,17 @@
-//! Requests to elsewhere: allowed by the rules, then the host's own.
+//! Requests to elsewhere, by way of the host's egress connector.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::bindings::exports::wasi::http::outgoing_handler;
 use crate::body::{IncomingBody, OutgoingBody, received, stale};
+use crate::egress::Timeouts;
 use crate::fields::{Entries, Fields};
+use crate::frame::Egress;
 use crate::guest::{self, ErrorCode, Method, Scheme};
 use crate::held::Held;
 use crate::native::{self, Pollable};
-use crate::{Adapter, exchange, rules};
+use crate::{Adapter, exchange};
 
 /// A native request under construction, which checks the syntax of what is set.
 pub struct OutgoingRequest {
@@ -88,19 +90,14 @@ fn native_fields(entries: &Entries) -> native::Fields {
 }
 
 #[derive(Default)]
-pub struct RequestOptions {
-    connect: Cell<Option<u64>>,
-    first_byte: Cell<Option<u64>>,
-    between_bytes: Cell<Option<u64>>,
-}
+pub struct RequestOptions(Cell<Timeouts>);
 
 impl RequestOptions {
-    fn to_native(&self) -> native::RequestOptions {
-        let options = native::RequestOptions::new();
-        let _ = options.set_connect_timeout(self.connect.get());
-        let _ = options.set_first_byte_timeout(self.first_byte.get());
-        let _ = options.set_between_bytes_timeout(self.between_bytes.get());
-        options
+    fn change(&self, change: impl FnOnce(&mut Timeouts)) -> Result<(), ()> {
+        let mut timeouts = self.0.get();
+        change(&mut timeouts);
+        self.0.set(timeouts);
+        Ok(())
     }
 }
 
@@ -110,30 +107,27 @@ impl guest::GuestRequestOptions for RequestOptions {
     }
 
     fn connect_timeout(&self) -> Option<u64> {
-        self.connect.get()
+        self.0.get().connect
     }
 
     fn set_connect_timeout(&self, duration: Option<u64>) -> Result<(), ()> {
-        self.connect.set(duration);
-        Ok(())
+        self.change(|timeouts| timeouts.connect = duration)
     }
 
     fn first_byte_timeout(&self) -> Option<u64> {
-        self.first_byte.get()
+        self.0.get().first_byte
     }
 
     fn set_first_byte_timeout(&self, duration: Option<u64>) -> Result<(), ()> {
-        self.first_byte.set(duration);
-        Ok(())
+        self.change(|timeouts| timeouts.first_byte = duration)
     }
 
     fn between_bytes_timeout(&self) -> Option<u64> {
-        self.between_bytes.get()
+        self.0.get().between_bytes
     }
 
     fn set_between_bytes_timeout(&self, duration: Option<u64>) -> Result<(), ()> {
-        self.between_bytes.set(duration);
-        Ok(())
+        self.change(|timeouts| timeouts.between_bytes = duration)
     }
 }
 
@@ -143,49 +137,46 @@ impl outgoing_handler::Guest for Adapter {
         options: Option<guest::RequestOptions>,
     ) -> Result<guest::FutureIncomingResponse, ErrorCode> {
         let request = request.into_inner::<OutgoingRequest>().request.take().ok_or_else(stale)?;
-        let future = if is_allowed(&request) {
-            let options = options.map(|options| options.get::<RequestOptions>().to_native());
-            FutureIncomingResponse::Native(Held::new(native::outgoing_handler::handle(request, options)?))
-        } else {
-            FutureIncomingResponse::Denied { taken: Cell::new(false) }
-        };
-        Ok(guest::FutureIncomingResponse::new(future))
+        let timeouts = options.map(|options| options.get::<RequestOptions>().0.get()).unwrap_or_default();
+        Ok(guest::FutureIncomingResponse::new(match send(request, timeouts) {
+            Ok(future) => future,
+            Err(code) => FutureIncomingResponse::Failed(Cell::new(Some(code))),
+        }))
     }
 }
 
-/// A request without a scheme goes out as https.
-fn is_allowed(request: &native::OutgoingRequest) -> bool {
-    let scheme = match request.scheme() {
-        Some(Scheme::Http) => "http",
-        Some(Scheme::Https) | None => "https",
-        Some(Scheme::Other(_)) => return false,
-    };
-    let authority = request.authority().unwrap_or_default();
-    rules::allow(&exchange::rules(), scheme, &authority)
+fn send(request: native::OutgoingRequest, timeouts: Timeouts) -> Result<FutureIncomingResponse, ErrorCode> {
+    let egress = exchange::egress().ok_or(ErrorCode::HttpRequestDenied)?;
+    egress.direct(&request, timeouts)?;
+    let future = native::outgoing_handler::handle(request, Some(timeouts.to_native()))?;
+    Ok(FutureIncomingResponse::Native(Held::new(future), egress))
 }
 
 pub enum FutureIncomingResponse {
-    Denied { taken: Cell<bool> },
-    Native(Held<native::FutureIncomingResponse>),
+    /// An error, until it is taken.
+    Failed(Cell<Option<ErrorCode>>),
+    Native(Held<native::FutureIncomingResponse>, Rc<Egress>),
 }
 
 impl guest::GuestFutureIncomingResponse for FutureIncomingResponse {
     fn subscribe(&self) -> Pollable {
         match self {
-            FutureIncomingResponse::Native(future) => {
+            FutureIncomingResponse::Native(future, _) => {
                 future.get().map_or_else(native::ready, |future| future.subscribe())
             }
-            FutureIncomingResponse::Denied { .. } => native::ready(),
+            FutureIncomingResponse::Failed(_) => native::ready(),
         }
     }
 
     fn get(&self) -> Option<Result<Result<guest::IncomingResponse, ErrorCode>, ()>> {
         match self {
-            FutureIncomingResponse::Denied { taken } => {
-                Some(if taken.replace(true) { Err(()) } else { Ok(Err(ErrorCode::HttpRequestDenied)) })
-            }
-            FutureIncomingResponse::Native(future) => match future.get() {
-                Some(future) => Some(future.get()?.map(|result| result.map(IncomingResponse::wrap))),
+            FutureIncomingResponse::Failed(code) => Some(code.take().map(Err).ok_or(())),
+            FutureIncomingResponse::Native(future, egress) => match future.get() {
+                Some(future) => Some(
+                    future
+                        .get()?
+                        .map(|result| result.and_then(|response| IncomingResponse::wrap(response, egress))),
+                ),
                 None => Some(Ok(Err(stale()))),
             },
         }
@@ -199,12 +190,20 @@ pub struct IncomingResponse {
 }
 
 impl IncomingResponse {
-    fn wrap(response: native::IncomingResponse) -> guest::IncomingResponse {
-        guest::IncomingResponse::new(IncomingResponse {
-            status: response.status(),
-            headers: received(response.headers().entries()),
-            response: Held::new(response),
-        })
+    /// The response of another server, or the error that the connector had instead.
+    fn wrap(
+        response: native::IncomingResponse,
+        egress: &Egress,
+    ) -> Result<guest::IncomingResponse, ErrorCode> {
+        let headers = response.headers().entries();
+        match egress.error(&headers) {
+            Some(code) => Err(code),
+            None => Ok(guest::IncomingResponse::new(IncomingResponse {
+                status: response.status(),
+                headers: received(headers),
+                response: Held::new(response),
+            })),
+        }
     }
 }
 
