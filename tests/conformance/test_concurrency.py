@@ -16,9 +16,6 @@ from tests.driver.executor_process import Executor, app
 
 pytestmark = [pytest.mark.guests, pytest.mark.timeout(300)]
 
-EIGHT = pytest.mark.xfail(
-    strict=True, reason="eight guests run at once, and eight that are blocked end the app"
-)
 MODES = [f"{kind}-{language}" for kind in ("request", "instance") for language in LANGUAGES]
 TOGETHER = 64
 
@@ -42,7 +39,6 @@ def at_gate(executor: Executor, outside: Upstream) -> Answer:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@EIGHT
 def test_many_guests_wait_at_once(tmp_path: Path, mode: str) -> None:
     """64 guests wait for their calls' answers at the same time; once these come, so do theirs."""
     with served(tmp_path, mode, "60s") as (executor, outside), ThreadPoolExecutor(TOGETHER) as clients:
@@ -54,7 +50,6 @@ def test_many_guests_wait_at_once(tmp_path: Path, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@EIGHT
 def test_guests_that_wait_hold_up_nobody(tmp_path: Path, mode: str) -> None:
     """While 16 guests wait, others are answered, one after the other and at once."""
     with served(tmp_path, mode, "60s") as (executor, outside), ThreadPoolExecutor(32) as clients:
@@ -72,7 +67,7 @@ def test_guests_that_wait_hold_up_nobody(tmp_path: Path, mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("count", [1, pytest.param(20, marks=EIGHT)])
+@pytest.mark.parametrize("count", [1, 20])
 def test_a_guest_that_is_blocked_past_its_limit_is_alone_with_it(
     tmp_path: Path, mode: str, count: int
 ) -> None:
