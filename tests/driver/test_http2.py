@@ -559,7 +559,7 @@ def test_floods_are_bounded(name: str) -> None:
             assert (await client.goaway())[1] == ErrorCodes.ENHANCE_YOUR_CALM
         assert statuses(await served.exchange(GET + b"Connection: close\r\n\r\n")) == [200]
 
-    run(scenario)
+    run(scenario, patience=Patience(linger=30))
 
 
 def test_rapid_reset_is_bounded() -> None:
@@ -573,9 +573,9 @@ def test_rapid_reset_is_bounded() -> None:
                 client.flush()
                 await client.client.writer.drain()
             assert (await client.goaway())[1] == ErrorCodes.ENHANCE_YOUR_CALM
-        assert len(served.asked) < 200
+        assert len(served.asked) < 1000
 
-    run(scenario)
+    run(scenario, patience=Patience(linger=30))
 
 
 def test_a_client_that_does_not_read_its_pings() -> None:
