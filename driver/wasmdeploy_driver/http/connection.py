@@ -175,6 +175,8 @@ class Connection(asyncio.Protocol):
     def _start(self, incoming: Incoming) -> None:
         self._stop_waiting()
         self._part = ""
+        if incoming.request.rest is not None:
+            self._body = cast(InboundBody, incoming.request.rest)
         self._answering = self._loop.create_task(self._answer(incoming))
 
     def _wait_for_more(self) -> None:
@@ -291,8 +293,7 @@ class Connection(asyncio.Protocol):
             self._pump()
 
     def _open_body(self) -> InboundBody:
-        self._body = InboundBody(self, self._shared.budget, self._shared.patience.body)
-        return self._body
+        return InboundBody(self, self._shared.budget, self._shared.patience.body)
 
     def _pump(self) -> None:
         self._reader.pump(ended=self._ended_input)

@@ -191,7 +191,7 @@ class Http2Connection(asyncio.Protocol):
     def flush(self) -> None:
         """Send what h2 has made."""
         data = self.h2.data_to_send()
-        if data and not self._transport.is_closing():
+        if data and not (self._ending or self._transport.is_closing()):
             self._flood.earn(2)
             self._transport.write(data)
 
@@ -225,7 +225,7 @@ class Http2Connection(asyncio.Protocol):
             self._check_end()
 
     def _go_away(self, last: int) -> None:
-        # h2's own would be the end of its connection, and of the answers under way.
+        # h2's own frame would be the end of its connection, and of the answers under way.
         self.flush()
         self._transport.write(GoAwayFrame(0, last_stream_id=last).serialize())
 
