@@ -47,6 +47,8 @@ HOMES = {
     "componentize_py_types": GENERATED,
     "google": ("wasmdeploy_driver.plugin",),
     "grpc": ("wasmdeploy_driver.plugin",),
+    "h2": ("wasmdeploy_driver.http.http2",),
+    "hyperframe": ("wasmdeploy_driver.http.http2",),
     "httptools": ("wasmdeploy_driver.http.reader",),
     "httpx": (
         "wasmdeploy_cli.nomad.logs",

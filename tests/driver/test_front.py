@@ -326,7 +326,7 @@ def test_too_many_bodies_at_once() -> None:
         (GET + b"%b: a\r\n\r\n" % (b"a" * 70_000), 431),
         (GET + b"X: a\r\n" * 300 + b"\r\n", 431),
         (b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 501),
-        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+        (b"PRI * HTTP/2.0\r\n\r\nSX\r\n\r\n", 505),
     ],
     ids=lambda value: repr(value[:70])[2:-1] if isinstance(value, bytes) else "",
 )  # fmt: skip

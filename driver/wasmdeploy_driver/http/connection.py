@@ -29,6 +29,8 @@ from wasmdeploy_driver.http.wire import CONTINUE, encode_response
 
 # While a request is answered, this much of what follows is read ahead.
 _AHEAD = 64 << 10
+# With these bytes, which are no HTTP/1, a client begins that knows HTTP/2 to be spoken (RFC 9113, 3.3).
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _CLOSE = b"connection: close\r\n"
 _KEEP = b"connection: keep-alive\r\n"
 
@@ -52,6 +54,7 @@ class Connection(asyncio.Protocol):
         self._answer_out: Answer | None = None  # where it is written in parts
         self._unwritten = 0
         self._part = ""  # of the request that is waited for
+        self._fresh = True  # it is not known yet which version of HTTP is spoken
         self._timer: asyncio.TimerHandle | None = None
 
     # the transport's calls
@@ -60,10 +63,10 @@ class Connection(asyncio.Protocol):
         """A client has connected."""
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
-        client = peer[0] if isinstance(peer, tuple) else ""
+        self._client: str = peer[0] if isinstance(peer, tuple) else ""
         shared = self._shared
         open_body = self._open_body if shared.bounds.stream else None
-        self._reader = Reader(shared.bounds, shared.budget, client, open_body)
+        self._reader = Reader(shared.bounds, shared.budget, self._client, open_body)
         full = len(shared.connections) >= shared.most
         shared.connections.add(self)
         if full:  # it is not lingered over, which would take what there is too little of
@@ -132,6 +135,8 @@ class Connection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Start the next request, or wait for more of it."""
+        if self._fresh and not self._is_http1():
+            return
         try:
             incoming = self._reader.next()
         except Refused as refused:
@@ -147,9 +152,31 @@ class Connection(asyncio.Protocol):
         else:
             self._wait_for_more()
 
+    def _is_http1(self) -> bool:
+        """Whether HTTP/1 is known to be spoken; HTTP/2 is handed on."""
+        start = self._reader.start
+        if not PREFACE.startswith(start):
+            self._fresh = False
+            return True
+        if len(start) < len(PREFACE):
+            self._wait_for_more()
+            return False
+        from wasmdeploy_driver.http.http2.connection import Http2Connection
+
+        self._stop_waiting()
+        self._ending = True
+        other = Http2Connection(self._shared, self._transport, self._client)
+        self._shared.connections.add(other)
+        self._shared.connections.discard(self)
+        self._transport.set_protocol(other)
+        other.start(self._reader.take())
+        return False
+
     def _start(self, incoming: Incoming) -> None:
         self._stop_waiting()
         self._part = ""
+        if incoming.request.rest is not None:
+            self._body = cast(InboundBody, incoming.request.rest)
         self._answering = self._loop.create_task(self._answer(incoming))
 
     def _wait_for_more(self) -> None:
@@ -266,8 +293,7 @@ class Connection(asyncio.Protocol):
             self._pump()
 
     def _open_body(self) -> InboundBody:
-        self._body = InboundBody(self, self._shared.budget, self._shared.patience.body)
-        return self._body
+        return InboundBody(self, self._shared.budget, self._shared.patience.body)
 
     def _pump(self) -> None:
         self._reader.pump(ended=self._ended_input)

@@ -80,15 +80,17 @@ class InboundBody:
         """Whether the next part has to wait until the application has taken this one."""
         return self.size >= MOST_WAITING or self.size > self._counted
 
-    def feed(self, data: bytes) -> None:
-        """A part has come."""
+    def feed(self, data: bytes) -> bool:
+        """A part has come; False where the budget had nothing left for it."""
         if self._closed or self.broken is not None:
-            return
-        if self._budget.take(len(data)):
+            return True
+        counted = self._budget.take(len(data))
+        if counted:
             self._counted += len(data)
         self.size += len(data)
         self._parts.append(data)
         self._wake()
+        return counted
 
     def end(self, trailers: Headers) -> None:
         """All has come."""

@@ -100,6 +100,11 @@ class Reader:
         head = self._head
         return head is not None and head.expects and not (self._resumed or self._size)
 
+    def take(self) -> bytes:
+        """All that is not parsed, for another reader."""
+        rest, self._rest = bytes(self._rest), b""
+        return rest
+
     def feed(self, data: bytes) -> None:
         """Take what came in."""
         self._rest = bytes(self._rest) + data if self._rest else data

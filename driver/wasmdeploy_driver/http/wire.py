@@ -27,6 +27,10 @@ class Clock:
         self._second = 0
         self._header = b""
 
+    def date(self) -> bytes:
+        """The header's value."""
+        return self.header()[len(b"date: ") : -len(b"\r\n")]
+
     def header(self) -> bytes:
         """The whole header line of now."""
         second = int(time.time())
