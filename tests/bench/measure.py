@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench import load, usage
+from tests.bench.errors import BenchError
 from tests.bench.servers import Server
 
 
@@ -32,7 +33,7 @@ def measure(
 ) -> Samples:
     """Warm every server up, then take samples of each in turn; raises BenchError."""
     for server in servers:
-        load.run(server.url, max(effort.connections), 1, script)
+        _loaded(server, max(effort.connections), 1, script)
         usage.wait_idle(server.pid)
     samples: dict[tuple[int, str], list[Sample]] = defaultdict(list)
     for number in range(effort.rounds):
@@ -48,7 +49,7 @@ def measure(
 
 def _sample(server: Server, connections: int, seconds: int, script: Path | None) -> Sample:
     started, before = time.monotonic(), usage.cpu_seconds(server.pid)
-    made = load.run(server.url, connections, seconds, script)
+    made = _loaded(server, connections, seconds, script)
     used, took = usage.cpu_seconds(server.pid) - before, time.monotonic() - started
     pss = usage.pss_bytes(server.pid)
     usage.wait_idle(server.pid)
@@ -60,3 +61,12 @@ def _sample(server: Server, connections: int, seconds: int, script: Path | None)
         "p99_ms": made.p99_ms,
         "pss_mb": pss / 1e6,
     }
+
+
+def _loaded(server: Server, connections: int, seconds: int, script: Path | None) -> load.Load:
+    try:
+        return load.run(server.url, connections, seconds, script)
+    except BenchError as error:
+        raise BenchError(
+            f"{server.peer_name or 'wasmdeploy'} with {connections} connections: {error}"
+        ) from error

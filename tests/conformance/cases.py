@@ -111,7 +111,6 @@ CASES = (
         h2.prior_knowledge,
         (200, b"hello\n"),
         Difference((0, b""), "it speaks HTTP/1 only"),
-        coming="the front speaks HTTP/1 only",
     ),
     # Bodies
     Case("echo", bodies.echo, [0, 1, 4096, 65_537, 1_000_000]),
