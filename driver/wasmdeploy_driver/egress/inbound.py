@@ -29,8 +29,8 @@ from wasmdeploy_driver.egress.rules import Target
 Internal = Callable[[str | None], asyncio.Protocol | None]
 """The protocol that answers for the app itself (None) or a component by its name, in lower case; None: no such one."""
 
-# The client is on this machine: it sends its head at once, and reads our answer at once.
-_HEAD_SECONDS = 5.0
+# The client is on this machine: it sends its head and reads our answer at once, as far as the machine lets it.
+_HEAD_SECONDS = 30.0
 _ENDING_SECONDS = 2.0
 # A token and a method in front of it fit well into this much.
 _UNAUTHENTICATED = 256
