@@ -14,8 +14,11 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-COMPOSER = Path("driver/wasmdeploy_driver/adapter/compose.wasm")
+BUILT = Path("driver/wasmdeploy_driver/adapter")
+COMPOSER, COMPONENTIZER = BUILT / "compose.wasm", BUILT / "componentize.wasm"
+PARTS = ("types", "inbound", "outbound")  # the components inside the composer, beside `run`
 WIT = Path("cli/wasmdeploy_cli/wit/wasmdeploy.wit")
+ARTIFACTS = (COMPOSER, COMPONENTIZER, WIT)
 
 
 def main() -> int:
@@ -31,25 +34,27 @@ def main() -> int:
 
 def build(target: Path, out: Path) -> None:
     """Builds everything in `target` and puts the artifacts where they belong below `out`."""
-    for artifact in (COMPOSER, WIT):
+    for artifact in ARTIFACTS:
         (out / artifact).parent.mkdir(parents=True, exist_ok=True)
     cargo(target, "wasmdeploy-builder")
-    cargo(target, "wasmdeploy-types", "wasm32-unknown-unknown")
-    types, run = target / "types.wasm", target / "run.wasm"
     builder = target / "debug" / "wasmdeploy-builder"
-    core = target / "wasm32-unknown-unknown" / "release" / "wasmdeploy_types.wasm"
-    execute([builder, "types", types, core])
-    execute([builder, "run", run])
+    parts = {"WASMDEPLOY_RUN": str(target / "run.wasm")}
+    execute([builder, "run", parts["WASMDEPLOY_RUN"]])
+    for part in PARTS:
+        cargo(target, f"wasmdeploy-{part}", "wasm32-unknown-unknown")
+        core = target / "wasm32-unknown-unknown" / "release" / f"wasmdeploy_{part}.wasm"
+        parts[f"WASMDEPLOY_{part.upper()}"] = str(target / f"{part}.wasm")
+        execute([builder, "component", target / f"{part}.wasm", core])
     execute([builder, "wit", out / WIT])
-    parts = {"WASMDEPLOY_TYPES": str(types), "WASMDEPLOY_RUN": str(run)}
     cargo(target, "wasmdeploy-composer", "wasm32-wasip1", parts)
-    composer = (target / "wasm32-wasip1" / "release" / "compose.wasm").read_bytes()
-    (out / COMPOSER).write_bytes(composer)
+    cargo(target, "wasmdeploy-componentizer", "wasm32-wasip1")
+    for program in (COMPOSER, COMPONENTIZER):
+        (out / program).write_bytes((target / "wasm32-wasip1" / "release" / program.name).read_bytes())
 
 
 def compare(out: Path) -> int:
     """Names the committed artifacts that differ from those below `out`; returns how many."""
-    differing = [artifact for artifact in (COMPOSER, WIT) if not same(out / artifact, ROOT / artifact)]
+    differing = [artifact for artifact in ARTIFACTS if not same(out / artifact, ROOT / artifact)]
     for artifact in differing:
         sys.stderr.write(f"{artifact}: differs from its sources; run python driver/adapter/build.py\n")
     return len(differing)

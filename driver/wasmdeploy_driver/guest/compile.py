@@ -20,13 +20,22 @@ from wasmdeploy_driver.errors import GuestError, WasmdeployError
 from wasmdeploy_driver.guest.engine import Engine
 from wasmdeploy_driver.guest.sandbox import first_line
 
+_COMPONENT = b"\0asm\x0d\0\x01\0"
+
 
 def compile_guest(guest: bytes, form: str) -> bytearray:
-    """The compiled code of a guest; an `http` component is composed with the adapter first."""
+    """The compiled code of a guest; one of the form `http` is composed with the adapter first.
+
+    A core module becomes a component before that, unless its form is `module`.
+    """
     engine = Engine()
     try:
         if form == "module":
             return wasmtime.Module(engine.raw, guest).serialize()
+        if not guest.startswith(_COMPONENT):
+            from wasmdeploy_driver.guest.componentize import componentize
+
+            guest = componentize(guest)
         if form == "http":
             from wasmdeploy_driver.guest.compose import compose
 

@@ -93,6 +93,8 @@ def _offered(name: str, variables: Mapping[str, str], told: Told) -> dict[str, C
         return {"get": lambda _store, key: variables.get(key), "get-all": lambda _store: pairs}
     if name.startswith("fermyon:spin/variables@"):
         return {"get": lambda _store, key: variables.get(key, Variant("undefined", key))}
+    if name == "fermyon:spin/config":
+        return {"get-config": lambda _store, key: variables.get(key, Variant("invalid-key", key))}
     if name.startswith("wasmdeploy:host/events@"):
 
         def trailers(_store: object, fields: Any) -> None:

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use wit_bindgen_core::{Files, WorldGenerator};
 use wit_parser::{Resolve, WorldId};
 
 /// Returns the adapter's world over WASI's WIT.
@@ -14,6 +15,21 @@ pub fn adapter_world() -> Result<(Resolve, WorldId)> {
 /// Returns the world of web guests built with componentize-py.
 pub fn python_world() -> Result<(Resolve, WorldId)> {
     world("wit/app.wit", "http-py")
+}
+
+/// Writes the Rust bindings of one of the worlds for Spin 1 to OUT_DIR; called by build scripts, which may panic.
+pub fn spin_bindings(name: &str) {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=../wit/spin.wit");
+    // As for the types adapter: nothing here recurses, and a small memory makes an instance cheaper.
+    println!("cargo:rustc-link-arg-cdylib=-zstack-size=32768");
+    let (mut resolve, world) = world("wit/spin.wit", name).expect("Spin's WIT");
+    let options = wit_bindgen_rust::Opts { generate_all: true, ..Default::default() };
+    let mut files = Files::default();
+    options.build().generate(&mut resolve, world, &mut files).expect("bindings");
+    let (_, source) = files.iter().next().expect("one file of bindings");
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("OUT_DIR"));
+    std::fs::write(out.join("bindings.rs"), source).expect("bindings written");
 }
 
 fn world(file: &str, name: &str) -> Result<(Resolve, WorldId)> {

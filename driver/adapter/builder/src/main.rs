@@ -1,4 +1,4 @@
-//! Turns what cargo built into the artifacts: `builder types|run|wit <out> [<core module>]`.
+//! Turns what cargo built into the artifacts: `builder component|run|wit <out> [<core module>]`.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use wit_parser::{InterfaceId, PackageId, Resolve, WorldId, WorldItem};
 
 fn main() -> Result<()> {
     let mut args = std::env::args_os().skip(1);
-    let what = args.next().context("what to build: types, run or wit")?;
+    let what = args.next().context("what to build: component, run or wit")?;
     let out = PathBuf::from(args.next().context("where to put it")?);
     let bytes = match what.to_str() {
-        Some("types") => types(&PathBuf::from(args.next().context("the core module")?))?,
+        Some("component") => component(&PathBuf::from(args.next().context("the core module")?))?,
         Some("run") => wat::parse_str(include_str!("../../run/run.wat"))?,
         Some("wit") => wit()?.into_bytes(),
         _ => bail!("cannot build {}", what.display()),
@@ -20,8 +20,8 @@ fn main() -> Result<()> {
     std::fs::write(&out, bytes).with_context(|| format!("writing {}", out.display()))
 }
 
-/// Makes the types adapter a component.
-fn types(module: &PathBuf) -> Result<Vec<u8>> {
+/// Makes a core module a component.
+fn component(module: &PathBuf) -> Result<Vec<u8>> {
     let module = std::fs::read(module).with_context(|| format!("reading {}", module.display()))?;
     ComponentEncoder::default().module(&module)?.validate(true).encode()
 }

@@ -1,13 +1,18 @@
-//! Wires guest, types adapter and `run` into one component.
+//! Wires guest, types adapter and `run` into one component, with what a guest of Spin 1 needs between them.
 
 use anyhow::{Context, Result};
 use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeOptions, NodeId, PackageId};
 
-use crate::inspect::{HANDLER, is_wasi_02};
+use crate::inspect::{HANDLER, SPIN_HANDLER, is_wasi_02};
 
 static TYPES: &[u8] = include_bytes!(env!("WASMDEPLOY_TYPES"));
 static RUN: &[u8] = include_bytes!(env!("WASMDEPLOY_RUN"));
+static INBOUND: &[u8] = include_bytes!(env!("WASMDEPLOY_INBOUND"));
+static OUTBOUND: &[u8] = include_bytes!(env!("WASMDEPLOY_OUTBOUND"));
+
+/// Outgoing requests of guests of Spin 1.
+const SPIN_HTTP: &str = "fermyon:spin/http";
 
 /// What the adapter offers the guest in the host's place.
 const ADAPTED: [&str; 6] = [
@@ -19,58 +24,84 @@ const ADAPTED: [&str; 6] = [
     "wasi:http/outgoing-handler",
 ];
 
+/// An instance, and the package that tells what it imports and exports.
+#[derive(Clone, Copy)]
+struct Part {
+    package: PackageId,
+    instance: NodeId,
+}
+
 /// Returns the guest as a command; imports the adapter does not provide stay imports of the result.
 pub fn compose(guest: Vec<u8>) -> Result<Vec<u8>> {
     let mut graph = CompositionGraph::new();
-    let types = package(&mut graph, "wasmdeploy:types", TYPES.to_vec())?;
-    let run = package(&mut graph, "wasmdeploy:run", RUN.to_vec())?;
-    let guest = package(&mut graph, "wasmdeploy:guest", guest)?;
+    let types = part(&mut graph, "wasmdeploy:types", TYPES.to_vec())?;
+    let guest = part(&mut graph, "wasmdeploy:guest", guest)?;
+    let run = part(&mut graph, "wasmdeploy:run", RUN.to_vec())?;
 
-    let types_instance = graph.instantiate(types);
-    let guest_instance = graph.instantiate(guest);
-    let run_instance = graph.instantiate(run);
-
-    for import in imports(&graph, guest) {
-        let Some(interface) = ADAPTED.iter().find(|interface| is_wasi_02(&import, interface)) else {
-            continue;
-        };
-        let export = export(&mut graph, types, types_instance, |name| is_wasi_02(name, interface))?;
-        graph
-            .set_instantiation_argument(guest_instance, &import, export)
-            .with_context(|| format!("the guest's import {import} does not fit WASI 0.2"))?;
+    adapt(&mut graph, guest, types)?;
+    if imports(&graph, guest.package).iter().any(|name| name == SPIN_HTTP) {
+        let outbound = part(&mut graph, "wasmdeploy:outbound", OUTBOUND.to_vec())?;
+        adapt(&mut graph, outbound, types)?;
+        connect(&mut graph, guest, SPIN_HTTP, outbound, |name| name == SPIN_HTTP)
+            .context("the guest's import fermyon:spin/http is not Spin's")?;
     }
-    for import in imports(&graph, run) {
-        let export = if is_wasi_02(&import, HANDLER) {
-            export(&mut graph, guest, guest_instance, |name| is_wasi_02(name, HANDLER))?
+    let handler = handler(&mut graph, guest, types)?;
+    for import in imports(&graph, run.package) {
+        if is_wasi_02(&import, HANDLER) {
+            connect(&mut graph, run, &import, handler, |name| is_wasi_02(name, HANDLER))
+                .with_context(|| format!("the guest's export {HANDLER} does not fit WASI 0.2"))?;
         } else {
-            export(&mut graph, types, types_instance, |name| name == import)?
-        };
-        graph
-            .set_instantiation_argument(run_instance, &import, export)
-            .with_context(|| format!("the guest's export {HANDLER} does not fit WASI 0.2"))?;
+            connect(&mut graph, run, &import, types, |name| name == import)?;
+        }
     }
-    for name in exports(&graph, run) {
-        let export = graph.alias_instance_export(run_instance, &name)?;
+    for name in exports(&graph, run.package) {
+        let export = graph.alias_instance_export(run.instance, &name)?;
         graph.export(export, &name)?;
     }
     graph.encode(EncodeOptions::default()).context("the guest and the adapter do not fit together")
 }
 
-/// Aliases the first export of an instance whose name is wanted.
-fn export(
-    graph: &mut CompositionGraph,
-    package: PackageId,
-    instance: NodeId,
-    wanted: impl Fn(&str) -> bool,
-) -> Result<NodeId> {
-    let exports = exports(graph, package);
-    let name = exports.iter().find(|name| wanted(name)).context("the adapter lacks an interface")?;
-    Ok(graph.alias_instance_export(instance, name)?)
+/// Returns what exports wasi:http's handler: the guest, or the adapter in front of a guest of Spin 1.
+fn handler(graph: &mut CompositionGraph, guest: Part, types: Part) -> Result<Part> {
+    if exports(graph, guest.package).iter().any(|name| is_wasi_02(name, HANDLER)) {
+        return Ok(guest);
+    }
+    let inbound = part(graph, "wasmdeploy:inbound", INBOUND.to_vec())?;
+    adapt(graph, inbound, types)?;
+    connect(graph, inbound, SPIN_HANDLER, guest, |name| name == SPIN_HANDLER)
+        .context("the guest's export fermyon:spin/inbound-http is not Spin's")?;
+    Ok(inbound)
 }
 
-fn package(graph: &mut CompositionGraph, name: &str, bytes: Vec<u8>) -> Result<PackageId> {
+/// Gives a part the adapter's interfaces in the host's place.
+fn adapt(graph: &mut CompositionGraph, part: Part, types: Part) -> Result<()> {
+    for import in imports(graph, part.package) {
+        if let Some(interface) = ADAPTED.iter().find(|interface| is_wasi_02(&import, interface)) {
+            connect(graph, part, &import, types, |name| is_wasi_02(name, interface))
+                .with_context(|| format!("the guest's import {import} does not fit WASI 0.2"))?;
+        }
+    }
+    Ok(())
+}
+
+/// Satisfies an import with the first export of another part whose name is wanted.
+fn connect(
+    graph: &mut CompositionGraph,
+    part: Part,
+    import: &str,
+    other: Part,
+    wanted: impl Fn(&str) -> bool,
+) -> Result<()> {
+    let exports = exports(graph, other.package);
+    let name = exports.iter().find(|name| wanted(name)).context("the adapter lacks an interface")?;
+    let export = graph.alias_instance_export(other.instance, name)?;
+    Ok(graph.set_instantiation_argument(part.instance, import, export)?)
+}
+
+fn part(graph: &mut CompositionGraph, name: &str, bytes: Vec<u8>) -> Result<Part> {
     let package = Package::from_bytes(name, None, bytes, graph.types_mut()).context("invalid component")?;
-    Ok(graph.register_package(package)?)
+    let package = graph.register_package(package)?;
+    Ok(Part { package, instance: graph.instantiate(package) })
 }
 
 fn imports(graph: &CompositionGraph, package: PackageId) -> Vec<String> {

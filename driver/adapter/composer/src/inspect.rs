@@ -3,8 +3,9 @@
 use anyhow::{Context, Result, bail};
 use wasmparser::{ComponentExternalKind, Encoding, Parser, Payload};
 
-/// The interface that makes a component a web app.
+/// The interface that makes a component a web app, and the one that did for Spin 1.
 pub const HANDLER: &str = "wasi:http/incoming-handler";
+pub const SPIN_HANDLER: &str = "fermyon:spin/inbound-http";
 
 /// Tells whether a name is that of an interface at a released version of WASI 0.2.
 pub fn is_wasi_02(name: &str, interface: &str) -> bool {
@@ -12,7 +13,7 @@ pub fn is_wasi_02(name: &str, interface: &str) -> bool {
     patch.is_some_and(|patch| patch.parse::<u32>().is_ok())
 }
 
-/// Refuses what is not a WASI 0.2 component that exports `wasi:http/incoming-handler`.
+/// Refuses what is not a WASI 0.2 component that exports `wasi:http/incoming-handler`, or Spin 1's handler.
 pub fn check(guest: &[u8]) -> Result<()> {
     if !guest.starts_with(b"\0asm") {
         bail!("not a component: this is not WebAssembly");
@@ -21,7 +22,7 @@ pub fn check(guest: &[u8]) -> Result<()> {
     if let Some(name) = names.all().find(|name| is_wasi_03(name)) {
         bail!("a WASI 0.3 component ({name}): only WASI 0.2 components can be run in-process");
     }
-    if names.exports.iter().any(|name| is_wasi_02(name, HANDLER)) {
+    if names.exports.iter().any(|name| is_wasi_02(name, HANDLER) || name == SPIN_HANDLER) {
         return Ok(());
     }
     let exports = match names.exports.as_slice() {

@@ -1,0 +1,5 @@
+//! Generates the bindings of this side's world of wit/spin.wit.
+
+fn main() {
+    wasmdeploy_builder::spin_bindings("outbound");
+}
