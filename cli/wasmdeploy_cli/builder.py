@@ -65,5 +65,6 @@ def _check(app: App, name: str, seconds: float) -> Built:
     if not source.is_file():
         raise GuestError(f"component {name!r}: the build command did not make {source}")
     executor = app.executor(name)
-    check_app_guest(source, executor=executor.type, entrypoint=executor.entrypoint)
+    engine = app.component[name].engine
+    check_app_guest(source, engine=engine, executor=executor.type, entrypoint=executor.entrypoint)
     return Built(name, source, source.stat().st_size, round(seconds, 3))

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +22,8 @@ from wasmdeploy_driver.task import Dir, Limits, Task
 from wasmdeploy_driver.variables import resolve
 
 if TYPE_CHECKING:
-    from wasmdeploy_driver.executor.image import Image
-    from wasmdeploy_driver.executor.serve import Run, Serving, Stem
+    from wasmdeploy_driver.executor.external.serving import ExternalServing
+    from wasmdeploy_driver.executor.serve import Serving
 
 # A running guest gets this long to finish its requests after Ctrl-C; a second Ctrl-C ends at once.
 _DRAIN_SECONDS = 5.0
@@ -75,8 +75,11 @@ def pairs(items: Iterable[str], option: str) -> dict[str, str]:
 def serve(app: App, options: Options, out: Output, listener: socket.socket) -> None:
     """Serve the app on `listener` until SIGINT or SIGTERM; raises what keeps it from serving."""
     from wasmdeploy_driver.executor.engines import fork_stem
+    from wasmdeploy_driver.executor.external import compile as compiling
+    from wasmdeploy_driver.executor.external import serving as external_serving
     from wasmdeploy_driver.executor.image import Image
     from wasmdeploy_driver.executor.prepare import compile_all, load_guests
+    from wasmdeploy_driver.executor.serve import Serving
 
     stem = fork_stem()  # before anything starts a thread
     sources = {name: str(source.resolve()) for name, source in require_built(app).items()}
@@ -92,18 +95,31 @@ def serve(app: App, options: Options, out: Output, listener: socket.socket) -> N
     )
     launch = _launch("up", task, app.directory.resolve(), options.host, options.port)
     values = resolve(task, _secrets(task, given))
+
     # Not in the event loop, which would hold back Ctrl-C until the compile is over.
+    def notify(name: str, text: str) -> None:
+        if name != "cached":
+            out.event(name, text)
+
     with out.waiting("Preparing the app"):
-        compiled = compile_all(launch, lambda name, text: out.event(name, text) if name != "cached" else None)
+        compiled = compile_all(launch, notify)
+        external = compiling.compile_external(launch, notify)
         image = Image(launch, compiled, values)
-        guests = load_guests(image)
-    asyncio.run(_serve(image, guests, stem, listener, out))
+        if external is not None:
+            command = external_serving.external_command(launch, external, values)
+        else:
+            guests = load_guests(image)
+
+    def make() -> Serving | ExternalServing:
+        if external is not None:
+            return external_serving.ExternalServing(command, listener)
+        return Serving(image, guests, stem, listener, out.event)
+
+    asyncio.run(_serve(make, out))
 
 
-async def _serve(image: Image, guests: Run, stem: Stem, listener: socket.socket, out: Output) -> None:
-    from wasmdeploy_driver.executor.serve import Serving
-
-    serving = Serving(image, guests, stem, listener, out.event)
+async def _serve(make: Callable[[], Serving | ExternalServing], out: Output) -> None:
+    serving = make()
     host, port = serving.address
     url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     _stop_on_signals(serving, out)
@@ -112,7 +128,7 @@ async def _serve(image: Image, guests: Run, stem: Stem, listener: socket.socket,
     )
 
 
-def _stop_on_signals(serving: Serving, out: Output) -> None:
+def _stop_on_signals(serving: Serving | ExternalServing, out: Output) -> None:
     loop = asyncio.get_running_loop()
     stopping: list[asyncio.Task[None]] = []
 

@@ -56,6 +56,12 @@ class Component:
     source: str = field(metadata=_doc("the wasm file, below the task directory or in `allow_paths`"))
     digest: str = field(default="", metadata=_doc("`sha256:…` that the file must have"))
     route: tuple[str, ...] = field(default=(), metadata=_doc("routes; `/api/...` also takes what lies below"))
+    engine: str = field(
+        default="",
+        metadata=_doc(
+            "`wasmtime`: the wasmtime command line on the node; the app is this component alone, at `/...`"
+        ),
+    )
     executor: str = field(
         default="", metadata=_doc("`wagi`: it prints its response; a preview 1 module does so by itself")
     )

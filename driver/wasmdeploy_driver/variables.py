@@ -10,7 +10,7 @@ from wasmdeploy_driver.errors import ConfigError, SecretError
 from wasmdeploy_driver.secrets import Secret, SecretSource
 from wasmdeploy_driver.task import Task, Variable
 
-_TEMPLATE = re.compile(r"\{\{\s*([a-z][a-z0-9_]*)\s*\}\}")
+TEMPLATE = re.compile(r"\{\{\s*([a-z][a-z0-9_]*)\s*\}\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Values:
             except KeyError:
                 raise ConfigError(f"{where}: there is no variable {match[1]!r}") from None
 
-        return _TEMPLATE.sub(value, template)
+        return TEMPLATE.sub(value, template)
 
     def fill_all(self, templates: Mapping[str, str], where: str) -> dict[str, str]:
         """Fill every value of a map."""

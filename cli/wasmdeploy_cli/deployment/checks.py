@@ -20,7 +20,10 @@ def check_guests(app: App) -> dict[str, Checked]:
     checked = {}
     for name, source in require_built(app).items():
         executor = app.executor(name)
-        checked[name] = check_app_guest(source, executor=executor.type, entrypoint=executor.entrypoint)
+        engine = app.component[name].engine
+        checked[name] = check_app_guest(
+            source, engine=engine, executor=executor.type, entrypoint=executor.entrypoint
+        )
     return checked
 
 

@@ -13,6 +13,7 @@ from wasmdeploy_cli.job.config import nomad_config
 from wasmdeploy_cli.job.route import traefik_tags, url
 from wasmdeploy_cli.job.task import make_task
 from wasmdeploy_cli.manifest.app import App
+from wasmdeploy_cli.manifest.deploy import Deploy
 
 Json = dict[str, Any]
 
@@ -119,13 +120,18 @@ def _service(app: App) -> Json:
         "Name": app.service_name,
         "Provider": "consul",
         "PortLabel": "http",
-        "Checks": [
-            {"Type": "http", "Path": app.deploy.health_path, "Interval": 2 * _SECOND, "Timeout": 2 * _SECOND},
-        ],
+        "Checks": [{**_check(app), "Interval": 2 * _SECOND, "Timeout": 2 * _SECOND}],
     }
     if tags := traefik_tags(app):
         service["Tags"] = list(tags)
     return service
+
+
+def _check(app: App) -> Json:
+    """Where the executor does not answer, a connection has to do, or a path of the guest's own."""
+    if app.external and app.deploy.health_path == Deploy().health_path:
+        return {"Type": "tcp"}
+    return {"Type": "http", "Path": app.deploy.health_path}
 
 
 def _task(app: App, artifacts: Artifacts, values: Mapping[str, str] | None) -> Json:

@@ -33,6 +33,7 @@ def make_task(
                 source=sources[name],
                 digest=(digests or {}).get(name, ""),
                 route=app.routes(name),
+                engine=component.engine,
                 executor="wagi" if app.executor(name).type == "wagi" else "",
                 argv=app.executor(name).argv,
                 entrypoint=app.executor(name).entrypoint,

@@ -116,6 +116,11 @@ class App:
         """The routes that a component answers, in the manifest's order."""
         return tuple(trigger.route for trigger in self.trigger.http if trigger.component == component)
 
+    @property
+    def external(self) -> bool:
+        """Whether the app runs under the wasmtime command line, where nothing but the guest answers."""
+        return any(component.engine for component in self.component.values())
+
     def executor(self, component: str) -> Executor:
         """How a component answers: what the first of its triggers says, which is what they all say."""
         named = (trigger.executor for trigger in self.trigger.http if trigger.component == component)

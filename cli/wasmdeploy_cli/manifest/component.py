@@ -109,6 +109,14 @@ class Component:
             "`{{ variable }}` is replaced"
         ),
     )
+    engine: str = field(
+        default=_DEFAULTS.engine,
+        metadata=doc(
+            "`wasmtime`: run under the wasmtime command line that is installed on the node, WASI 0.3 components too; "
+            "the app is this component alone, at `/...`",
+            grammar.engine,
+        ),
+    )
     build: Build | None = field(default=None, metadata=doc("how to build it"))
     isolation: str = field(
         default=_DEFAULTS.isolation,

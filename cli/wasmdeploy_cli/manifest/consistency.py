@@ -24,6 +24,7 @@ def check(app: App, place: Place, deploy: Place) -> None:
         for key, texts in (("environment", component.environment), ("variables", component.variables)):
             _check_templates(app, texts, place.key("component", name, key))
         _check_outbound(app, component, place.key("component", name, "allowed_outbound_hosts"))
+    _check_engine(app, place)
     _check_service_name(app, place)
     _check_memory(app, deploy)
 
@@ -88,6 +89,19 @@ def _check_outbound(app: App, component: Component, place: Place) -> None:
         if (sibling := rule.sibling) is not None and sibling not in map(str.lower, app.component):
             hint = nearest(sibling, list(app.component), "components")
             raise here.error(f"{text!r}: no component {sibling!r}", hint)
+
+
+def _check_engine(app: App, place: Place) -> None:
+    """Under the wasmtime command line nobody hands a component only some of the requests."""
+    for name, component in app.component.items():
+        if component.engine and (len(app.component) > 1 or "/..." not in app.routes(name)):
+            raise place.key("component", name, "engine").error(
+                "needs an app of this component alone, with the route /...", "make it an app of its own"
+            )
+        if component.engine and app.executor(name).type == "wagi":
+            raise place.key("component", name, "engine").error(
+                "runs no WAGI programs", "leave one of them out"
+            )
 
 
 def _check_service_name(app: App, place: Place) -> None:

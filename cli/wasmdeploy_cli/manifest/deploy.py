@@ -72,8 +72,8 @@ class Deploy:
     health_path: str = field(
         default="/.well-known/wasmdeploy/health",
         metadata=doc(
-            "path of Consul's health check; the executor answers the default one itself, "
-            "any other reaches the guest",
+            'path of Consul\'s health check; the executor answers the default one itself (with `engine = "wasmtime"` '
+            "the default is a check of the port), any other reaches the guest",
             grammar.url_path,
         ),
     )

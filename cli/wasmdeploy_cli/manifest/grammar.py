@@ -86,6 +86,11 @@ def isolation(value: str) -> str:
     return "" if value in ("request", "instance") else f'must be "request" or "instance", is {value!r}'
 
 
+def engine(value: str) -> str:
+    """The one engine that has to be asked for."""
+    return "" if value in ("", "wasmtime") else f'must be "wasmtime" or left out, is {value!r}'
+
+
 def manifest_version(value: int) -> str:
     """Version 2 only."""
     return "" if value == 2 else f"only version 2 can be read, this is {value}"

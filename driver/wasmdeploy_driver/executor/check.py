@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wasmdeploy_driver.errors import GuestError
-from wasmdeploy_driver.guest.binary import Binary, app_form, inspect
+from wasmdeploy_driver.guest.binary import Binary, app_form, inspect, require_served
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,17 @@ class Checked:
     binary: Binary
 
 
-def check_app_guest(path: Path, *, executor: str = "", entrypoint: str = "_start") -> Checked:
+def check_app_guest(
+    path: Path, *, engine: str = "", executor: str = "", entrypoint: str = "_start"
+) -> Checked:
     """Read and check one guest of an app; raises GuestError for anything that a node would refuse."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise GuestError(f"{path}: {error.strerror}", "build the app first: wasmdeploy build") from error
     binary = inspect(data, str(path))
-    app_form(binary, str(path), wagi=executor == "wagi", entrypoint=entrypoint)
+    if engine:
+        require_served(binary, str(path))
+    else:
+        app_form(binary, str(path), wagi=executor == "wagi", entrypoint=entrypoint)
     return Checked("sha256:" + hashlib.sha256(data).hexdigest(), len(data), binary)

@@ -47,7 +47,11 @@ def compile_all(launch: Launch, notify: Notify) -> dict[str, Compiled]:
     task = launch.task
     if task.module:
         return {"": _compile(launch, None, task.module, task.digest, notify)}
-    return {each.name: _compile(launch, each, each.source, each.digest, notify) for each in task.component}
+    return {
+        each.name: _compile(launch, each, each.source, each.digest, notify)
+        for each in task.component
+        if not each.engine
+    }
 
 
 def _compile(
@@ -56,10 +60,7 @@ def _compile(
     from wasmdeploy_driver.guest.cache import Cache
 
     shown = f"component {component.name!r} ({source})" if component else source
-    guest = read_guest(launch, source)
-    actual = "sha256:" + hashlib.sha256(guest).hexdigest()
-    if digest and digest != actual:
-        raise GuestError(f"{shown} has the digest {actual}, but the job pins {digest}")
+    guest = read_pinned(launch, shown, source, digest)
     binary = inspect(guest, shown)
     if component:
         wagi = component.executor == "wagi"
@@ -67,12 +68,25 @@ def _compile(
     else:
         form = command_form(binary, shown)
     name = component.name if component else Path(source).name
-    path = Cache(launch.cache).compiled(guest, actual, form, name, notify)
+    path = Cache(launch.cache).compiled(guest, digest_of(guest), form, name, notify)
     try:
         # Held open: the cache may drop the file before the last process has loaded it.
         return Compiled(shown, os.open(path, os.O_RDONLY | os.O_CLOEXEC), form)
     except OSError as error:
         raise ExecutorError(f"compile cache: {path}: {error.strerror}") from error
+
+
+def read_pinned(launch: Launch, shown: str, source: str, digest: str) -> bytes:
+    """A guest's bytes, which have the digest that the job pins; raises ConfigError, GuestError."""
+    guest = read_guest(launch, source)
+    if digest and digest != digest_of(guest):
+        raise GuestError(f"{shown} has the digest {digest_of(guest)}, but the job pins {digest}")
+    return guest
+
+
+def digest_of(guest: bytes) -> str:
+    """`sha256:…`."""
+    return "sha256:" + hashlib.sha256(guest).hexdigest()
 
 
 def load_guests(image: Image, watch: Callable[[], None] | None = None) -> Run:

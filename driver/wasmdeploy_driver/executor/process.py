@@ -20,10 +20,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from wasmdeploy_driver.app.stem import Stem
-from wasmdeploy_driver.errors import ExecutorError, GuestTrap, WasmdeployError
+from wasmdeploy_driver.errors import ExecutorError, GuestError, GuestTrap, WasmdeployError
 from wasmdeploy_driver.executor import cgroup, control
 from wasmdeploy_driver.executor.engines import fork_stem
-from wasmdeploy_driver.executor.image import Image
+from wasmdeploy_driver.executor.external.compile import ExternalGuest, compile_external
+from wasmdeploy_driver.executor.external.serving import ExternalServing, external_command
+from wasmdeploy_driver.executor.image import Compiled, Image
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.executor.listeners import MAX_DETAIL, Listeners
 from wasmdeploy_driver.executor.prepare import Command, compile_all, load_command, load_guests
@@ -31,7 +33,7 @@ from wasmdeploy_driver.executor.run import guest_thread, run, take_streams, tell
 from wasmdeploy_driver.executor.serve import Serving, listen
 from wasmdeploy_driver.executor.source import kv_mount, secret_source
 from wasmdeploy_driver.secrets import Secret
-from wasmdeploy_driver.variables import resolve
+from wasmdeploy_driver.variables import Values, resolve
 
 # An executor that nobody tells to start ends itself: whoever made it has died.
 _START_SECONDS = 60.0
@@ -47,7 +49,7 @@ class TaskProcess:
         self._state = state
         self._stem = stem
         self._launch = launch
-        self._serving: Serving | None = None
+        self._serving: Serving | ExternalServing | None = None
         self._started = False
         self._runs = False
         self._listeners = Listeners()
@@ -132,9 +134,11 @@ class TaskProcess:
     def _inspect(self) -> dict[str, Any]:
         facts: dict[str, Any] = {"pid": os.getpid(), "state": "running" if self._runs else "starting"}
         if self._serving is not None:
-            app = self._serving.app
             host, port = self._serving.address
-            facts |= {"listen": f"{host}:{port}", "requests": app.requests, "failures": app.failures,
+            facts["listen"] = f"{host}:{port}"
+        if isinstance(self._serving, Serving):
+            app = self._serving.app
+            facts |= {"requests": app.requests, "failures": app.failures,
                       "in_flight": app.in_flight, "processes": 1 + app.processes}  # fmt: skip
         return facts | {"components": [component.name for component in self._launch.task.component]}
 
@@ -196,6 +200,7 @@ class TaskProcess:
             loop.call_soon_threadsafe(self._listeners.tell, name, detail)
 
         compiled = await asyncio.to_thread(compile_all, launch, notify)
+        external = await asyncio.to_thread(compile_external, launch, notify)
         if launch.cgroup is not None:
             cgroup.join(launch.cgroup, launch.id)
         values = await asyncio.to_thread(resolve, launch.task, secret_source(launch, token), kv_mount(launch))
@@ -205,25 +210,29 @@ class TaskProcess:
             command = await asyncio.to_thread(load_command, launch, compiled[""], values)
             self._work = asyncio.ensure_future(self._run_command(command))
             return {"pid": os.getpid(), "host": "", "port": 0}
-        if self._stem is None:
-            raise ExecutorError("the executor of an app has no stem")
-        image = Image(launch, compiled, values)
-        guests = await asyncio.to_thread(load_guests, image)
-        self._serving = Serving(
-            image,
-            guests,
-            self._stem,
-            listen(launch.host, launch.port),
-            self._guest_failed,
-            stuck=self._stuck,
-        )
+        self._serving = await self._make_serving(compiled, external, values)
         ready: asyncio.Future[None] = loop.create_future()
         self._work = asyncio.ensure_future(self._serve(self._serving, lambda: ready.set_result(None)))
         await asyncio.wait((ready, self._work), return_when=asyncio.FIRST_COMPLETED)
         if not ready.done():
+            self._work.result()
             raise ExecutorError("the HTTP front ended before it served")
         host, port = self._serving.address
         return {"pid": os.getpid(), "host": host, "port": port}
+
+    async def _make_serving(
+        self, compiled: Mapping[str, Compiled], external: ExternalGuest | None, values: Values
+    ) -> Serving | ExternalServing:
+        launch = self._launch
+        if external is not None:
+            command = external_command(launch, external, values)
+            return ExternalServing(command, listen(launch.host, launch.port))
+        if self._stem is None:
+            raise ExecutorError("the executor of an app has no stem")
+        image = Image(launch, compiled, values)
+        guests = await asyncio.to_thread(load_guests, image)
+        listener = listen(launch.host, launch.port)
+        return Serving(image, guests, self._stem, listener, self._guest_failed, stuck=self._stuck)
 
     def _stuck(self) -> None:
         # A fresh process is all that helps against blocked threads; Nomad starts one.
@@ -235,9 +244,14 @@ class TaskProcess:
         self._listeners.tell(name, detail)
         tell_task(f"{name}: {detail}")
 
-    async def _serve(self, serving: Serving, ready: Callable[[], None]) -> None:
+    async def _serve(self, serving: Serving | ExternalServing, ready: Callable[[], None]) -> None:
         try:
             await serving.run(ready)
+        except GuestError as error:
+            if not self._runs:
+                raise  # whoever asked for the start is told
+            self._guest_failed("ended", error.message)
+            self.end(1, error=error.message)
         except Exception as error:  # noqa: BLE001  # whatever ends the front must be told, or the task would hang
             self.end(1, error=_unexpected("the HTTP front failed", error).message)
         else:
@@ -261,7 +275,7 @@ class TaskProcess:
             return
         clean = await self._serving.stop(timeout)
         if not clean:
-            self._listeners.tell("stopping", f"{self._serving.app.in_flight} requests were still running")
+            self._listeners.tell("stopping", "requests or connections were still open")
             self.end(0)
 
 
@@ -288,9 +302,8 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the secrets
     launch = Launch.from_json((state / control.LAUNCH).read_text())
-    stem = (
-        None if launch.task.module else fork_stem()
-    )  # before there are threads, or a socket that it would share
+    in_process = not launch.task.module and not any(each.engine for each in launch.task.component)
+    stem = fork_stem() if in_process else None  # before there are threads, or a socket that it would share
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with control.short_path(state) as path:
         listener.bind(path)

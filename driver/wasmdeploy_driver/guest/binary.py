@@ -17,6 +17,7 @@ _CANDIDATE = re.compile(
     r"wasi:(?:cli|clocks|filesystem|http|io|random|sockets)/[a-z-]+@(0\.2\.0-rc-\d{4}-\d\d-\d\d)"
 )
 _HANDLER = re.compile(r"(?:wasi:http/incoming-handler@0\.2\.\d+|fermyon:spin/inbound-http)$")
+_SERVED = re.compile(r"wasi:http/(?:incoming-handler@0\.2|handler@0\.3)\.\d+$")
 _RUN = re.compile(r"wasi:cli/run@0\.2\.\d+$")
 _PREVIEW_1 = "wasi_snapshot_preview1."
 _START = "_start"
@@ -45,6 +46,11 @@ class Binary:
     def handles_http(self) -> bool:
         """Whether it exports a handler for HTTP requests."""
         return any(_HANDLER.match(name) for name in self.interfaces)
+
+    @property
+    def wasi_03(self) -> bool:
+        """Whether it uses WASI 0.3."""
+        return any(_WASI_03.match(name) for name in (*self.imports, *self.exports))
 
     @property
     def needs_component(self) -> bool:
@@ -87,6 +93,16 @@ def app_form(binary: Binary, name: str, *, wagi: bool = False, entrypoint: str =
     if form == "command" and entrypoint != _START:
         raise GuestError(f"{name} is a component, which has no entry point {entrypoint!r} to choose")
     return form
+
+
+def require_served(binary: Binary, name: str) -> None:
+    """Raise GuestError unless the wasmtime command line can serve the guest."""
+    if not (binary.component and any(_SERVED.match(export) for export in binary.exports)):
+        raise GuestError(
+            f"{name} exports neither wasi:http/incoming-handler@0.2 nor wasi:http/handler@0.3 "
+            f"(it exports {_listed(binary.exports)})",
+            "leave out the engine" if binary.handles_http or not binary.component else "",
+        )
 
 
 def command_form(binary: Binary, name: str) -> Form:

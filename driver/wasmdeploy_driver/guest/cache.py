@@ -12,6 +12,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,27 +38,40 @@ class Cache:
 
         `notify` gets ("compiling" | "compiled" | "cached", text) as it goes.
         """
+
+        def make(entry: Path) -> None:
+            _compile(guest, form, entry, name)
+
+        kind = f"{form}-{fingerprint()[:16]}"
+        return self.made(f"{digest.removeprefix('sha256:')}-{kind}", len(guest), name, notify, make)
+
+    def made(self, key: str, size: int, name: str, notify: Notify, make: Callable[[Path], None]) -> Path:
+        """The entry of that key, which `make` writes where it is missing, in one step; raises what `make` raises,
+        and ExecutorError.
+
+        `size` is that of the guest, for `notify`.
+        """
         self._prepare()
         try:
-            return self._entry(guest, digest, form, name, notify)
+            return self._entry(self.directory / f"{key}.cwasm", size, name, notify, make)
         except OSError as error:
             where = error.filename or self.directory
             raise ExecutorError(
                 f"compile cache: {where}: {error.strerror}", "see that it can be written"
             ) from error
 
-    def _entry(self, guest: bytes, digest: str, form: Form, name: str, notify: Notify) -> Path:
-        entry = self.directory / f"{digest.removeprefix('sha256:')}-{form}-{fingerprint()[:16]}.cwasm"
+    def _entry(self, entry: Path, size: int, name: str, notify: Notify, make: Callable[[Path], None]) -> Path:
         if trusted(entry):
             notify("cached", f"{name}: compiled code is in the cache")
             return entry
         with self._locked(entry):
             if not trusted(entry):  # another process may have finished it while we waited
-                notify("compiling", f"{name}: compiling {len(guest) / 1e6:.1f} MB")
-                seconds = _compile(guest, form, entry, name)
+                notify("compiling", f"{name}: compiling {size / 1e6:.1f} MB")
+                started = time.monotonic()
+                make(entry)
                 seal(entry)
                 shrink(self.directory, self.most_bytes)
-                notify("compiled", f"{name}: compiled in {seconds:.1f} s")
+                notify("compiled", f"{name}: compiled in {time.monotonic() - started:.1f} s")
         return entry
 
     def _prepare(self) -> None:
@@ -83,7 +97,7 @@ class Cache:
             os.close(descriptor)
 
 
-def _compile(guest: bytes, form: Form, entry: Path, name: str) -> float:
+def _compile(guest: bytes, form: Form, entry: Path, name: str) -> None:
     command = [sys.executable, "-I", "-m", "wasmdeploy_driver.guest.compile", form, str(entry)]
     done = subprocess.run(command, input=guest, capture_output=True, check=False)
     try:
@@ -93,4 +107,3 @@ def _compile(guest: bytes, form: Form, entry: Path, name: str) -> float:
         raise GuestError(f"{name}: the compiler ended with status {done.returncode}: {last[0]}") from None
     if "error" in answer:
         raise from_kind(answer["kind"], f"{name}: {answer['error']}", answer["hint"])
-    return float(answer["seconds"])

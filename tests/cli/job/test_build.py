@@ -180,3 +180,15 @@ def test_artifacts_that_do_not_fit(hello, tmp_path, artifacts, message):
     with pytest.raises(ConfigError) as caught:
         build_job(hello, artifacts)
     assert caught.value.message.removeprefix(f"{tmp_path}/") == message
+
+
+def test_an_app_of_another_engine(tmp_path):
+    """Where the executor does not answer, the check is of the port, unless the guest has a path for it."""
+    external = app(tmp_path, SMALL + 'engine = "wasmtime"\n')
+    (check,) = build_job(external, NODES)["TaskGroups"][0]["Services"][0]["Checks"]
+    assert (check["Type"], "Path" in check) == ("tcp", False)
+    (check,) = build_job(deployed(external, health_path="/up"), NODES)["TaskGroups"][0]["Services"][0][
+        "Checks"
+    ]
+    assert (check["Type"], check["Path"]) == ("http", "/up")
+    assert task_of(build_job(external, NODES))["Config"]["component"][0]["web"][0]["engine"] == "wasmtime"

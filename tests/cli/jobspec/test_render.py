@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.cli.jobspec import nomad
-from tests.cli.manifest.sample import app
+from tests.cli.manifest.sample import SMALL, app
 from wasmdeploy_cli.job import Artifacts, build_job
 from wasmdeploy_cli.jobspec import render_hcl
 
@@ -69,3 +69,9 @@ def test_hcl_is_formatted(tmp_path):
     path.write_text(render_hcl(job), encoding="utf-8")
     nomad.run("fmt", "-check", str(path))
     assert nomad.differences(job, nomad.parsed(path)) == []
+
+
+def test_hcl_of_another_engine(tmp_path):
+    """A check of the port alone is rendered, too."""
+    job = build_job(app(tmp_path, SMALL + 'engine = "wasmtime"\n'), ARTIFACTS)
+    assert nomad.differences(job, nomad.parsed(render_hcl(job))) == []

@@ -60,6 +60,22 @@ OTHER = '[[trigger.http]]\nroute = "{route}"\ncomponent = "{component}"\n'
             "give all the same",
         ),
         (
+            SMALL.replace('"/..."', '"/a"') + "engine = 'wasmtime'\n",
+            "10: component.web.engine: needs an app of this component alone, with the route /...",
+            "make it an app of its own",
+        ),
+        (
+            SMALL.replace('component = "web"\n', "component = 'web'\nexecutor = { type = 'wagi' }\n")
+            + "engine = 'wasmtime'\n",
+            "11: component.web.engine: runs no WAGI programs",
+            "leave one of them out",
+        ),
+        (
+            SMALL + "engine = 'v8'\n",
+            "10: component.web.engine: must be \"wasmtime\" or left out, is 'v8'",
+            "",
+        ),
+        (
             SMALL + "[component.spare]\nsource = 'x'\n",
             "10: component.spare: no route leads to it",
             'add [[trigger.http]] with component = "spare"',

@@ -1,0 +1,84 @@
+"""Compiling a guest for the wasmtime command line, by itself, into the cache of compiled guests."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from wasmdeploy_driver.errors import ExecutorError, GuestError
+from wasmdeploy_driver.executor.external.child import in_one_line
+from wasmdeploy_driver.executor.external.command import code_arguments, external_component
+from wasmdeploy_driver.executor.launch import Launch
+from wasmdeploy_driver.executor.prepare import Notify, digest_of, read_pinned
+from wasmdeploy_driver.guest.binary import Binary, inspect, require_served
+from wasmdeploy_driver.guest.cache import Cache
+from wasmdeploy_driver.task import Component
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalGuest:
+    """The component, what its file is, its compiled code, and the program that runs it."""
+
+    component: Component
+    binary: Binary
+    compiled: Path
+    program: str
+
+
+def compile_external(launch: Launch, notify: Notify) -> ExternalGuest | None:
+    """The app's guest, where it runs under the wasmtime command line, read, checked and compiled.
+
+    Like every compile, before the executor joins its cgroup. Raises ConfigError, GuestError, ExecutorError.
+    """
+    component = external_component(launch.task)
+    if component is None:
+        return None
+    shown = f"component {component.name!r} ({component.source})"
+    guest = read_pinned(launch, shown, component.source, component.digest)
+    binary = inspect(guest, shown)
+    require_served(binary, shown)
+    program = shutil.which("wasmtime")
+    if program is None:
+        raise ExecutorError(
+            f'{shown} has engine = "wasmtime", and there is no wasmtime on this node',
+            "install the wasmtime command line on the PATH of Nomad's agent, or leave out the engine",
+        )
+    arguments = code_arguments(launch.task.limits, binary)
+
+    def make(entry: Path) -> None:
+        _compile(program, arguments, guest, entry, shown)
+
+    key = f"{digest_of(guest).removeprefix('sha256:')}-wasmtime-{_fingerprint(program, arguments)}"
+    return ExternalGuest(
+        component, binary, Cache(launch.cache).made(key, len(guest), component.name, notify, make), program
+    )
+
+
+def _fingerprint(program: str, arguments: list[str]) -> str:
+    """Names this very program: another build of the same version may not load what this one compiled."""
+    status = Path(program).resolve().stat()
+    facts = f"{program} {status.st_size} {status.st_mtime_ns} {arguments}"
+    return hashlib.sha256(facts.encode()).hexdigest()[:16]
+
+
+def _compile(program: str, arguments: list[str], guest: bytes, entry: Path, shown: str) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=entry.parent, prefix=".compiling-")
+    os.close(descriptor)
+    try:
+        with tempfile.TemporaryFile() as file:
+            file.write(guest)
+            file.flush()
+            done = subprocess.run(
+                ["nice", program, "compile", *arguments, "-o", temporary, f"/proc/self/fd/{file.fileno()}"],
+                pass_fds=(file.fileno(),), stdin=subprocess.DEVNULL, capture_output=True, check=False,
+            )  # fmt: skip
+        if done.returncode:
+            raise GuestError(f"{shown}: wasmtime cannot compile it: {in_one_line(done.stderr)}")
+        Path(temporary).replace(entry)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
