@@ -12,7 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "cli"), str(ROOT / "driver")]
 
-from wasmdeploy_cli.manifest import app, component, deploy, reader, unserved  # noqa: E402  # needs the paths above
+from wasmdeploy_cli.manifest import app, component, deploy, limits, reader, unserved  # noqa: E402  # needs the paths above
 
 TARGET = ROOT / "docs" / "manifest.md"
 
@@ -27,7 +27,7 @@ TABLES: tuple[tuple[str, type], ...] = (
     ("[component.NAME.build]", component.Build),
     ("[deploy]", deploy.Deploy),
     ("[deploy.vault]", deploy.Vault),
-    ("[deploy.limits]", deploy.Limits),
+    ("Limits", limits.Limits),
 )
 
 INTRODUCTION = """\

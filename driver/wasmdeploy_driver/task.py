@@ -30,11 +30,33 @@ class Dir:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one guest instance may use."""
+    """What one guest instance may use, and how many requests there may be at once."""
 
     memory_mb: int = field(default=256, metadata=_doc("linear memory in MiB"))
     timeout: str = field(
         default="30s", metadata=_doc("wall time of one request, `0` for none; commands have none")
+    )
+    cpu_time: str = field(
+        default="0", metadata=_doc("the guest's own computing for one request, `0` for no limit")
+    )
+    fuel: int = field(
+        default=0,
+        metadata=_doc(
+            "instructions of one request, as wasmtime counts them; 0 for no limit (counting slows a guest)"
+        ),
+    )
+    table_entries: int = field(default=1 << 20, metadata=_doc("entries of one table"))
+    instances: int = field(
+        default=0, metadata=_doc("core instances, of which a component has several; 0 for no limit")
+    )
+    request_bytes: int = field(default=0, metadata=_doc("body of a request; 0 for no limit"))
+    response_bytes: int = field(default=0, metadata=_doc("body of a response; 0 for no limit"))
+    concurrency: int = field(default=64, metadata=_doc("requests that are answered at once"))
+    queue: int = field(
+        default=1000, metadata=_doc("requests of the app that wait for their turn; the next one gets a 503")
+    )
+    outbound_calls: int = field(
+        default=10_000, metadata=_doc("requests that a guest may send while it answers one")
     )
 
 
@@ -85,6 +107,9 @@ class Component:
         default=(), metadata=_doc("`scheme://host:port` it may call; `{{ variable }}` is replaced")
     )
     dir: tuple[Dir, ...] = field(default=(), metadata=_doc("directories it may open"))
+    limits: Limits | None = field(
+        default=None, metadata=_doc("what one instance of this guest may use, in place of the task's limits")
+    )
     isolation: str = field(
         default="request",
         metadata=_doc(
@@ -124,9 +149,16 @@ class Task:
     http: Http | None = field(default=None, metadata=_doc("where an app listens"))
     component: tuple[Component, ...] = field(default=(), metadata=_doc("the guests of an app"))
     variable: tuple[Variable, ...] = field(default=(), metadata=_doc("application variables"))
-    limits: Limits = field(default_factory=Limits, metadata=_doc("what one guest instance may use"))
+    limits: Limits = field(
+        default_factory=Limits,
+        metadata=_doc("what one guest instance may use, where its component says nothing else"),
+    )
 
     @property
     def secrets(self) -> tuple[Variable, ...]:
         """The variables that come from Vault."""
         return tuple(variable for variable in self.variable if variable.secret)
+
+    def limits_of(self, component: Component) -> Limits:
+        """The limits of one component's guests."""
+        return component.limits or self.limits

@@ -91,6 +91,13 @@ class Executor:
         finally:
             connection.close()
 
+    def failure(self, path: str) -> int:
+        """The status of a request that fails; 500 too where its head was out, and the response broke off."""
+        try:
+            return self.request(path)[0]
+        except (http.client.IncompleteRead, ConnectionResetError):
+            return 500
+
     def stem(self) -> psutil.Process:
         """The process that forks the engine processes."""
         return psutil.Process(self.process.pid).children()[0]

@@ -6,27 +6,27 @@ import pytest
 from tests.driver.fake_workers import Engines, FakeWorker
 from wasmdeploy_driver.app.exchange import Exchange
 from wasmdeploy_driver.app.pool import Busy, Pool, PoolBounds
+from wasmdeploy_driver.app.quota import Quota
 from wasmdeploy_driver.app.target import FrameTarget
 from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
 from wasmdeploy_driver.guest.call import Outcome
 from wasmdeploy_driver.http.message import BrokenBodyError, Request
 
-TARGET = FrameTarget(0)
-
 
 class World:
     """A pool whose guests the test plays."""
 
-    def __init__(self, engines=100, **bounds):
+    def __init__(self, engines=100, seconds=30.0, **bounds):
+        self.target = FrameTarget(0, quota=Quota(seconds))
         self.thread = FakeWorker()
         self.engines = Engines(engines)
         self.stuck = []
-        settings = {"slots": 1, "patience": 0.001, "seconds": 30.0} | bounds
+        settings = {"slots": 1, "patience": 0.001} | bounds
         self.pool = Pool(self.thread, self.engines, PoolBounds(**settings), lambda: self.stuck.append(True))
 
     def submit(self, rest=None):
         """A request, submitted."""
-        exchange = Exchange(TARGET, Request("POST", "http", b"a", b"/", (), b"", "", rest), "/...")
+        exchange = Exchange(self.target, Request("POST", "http", b"a", b"/", (), b"", "", rest), "/...")
         self.pool.submit(exchange)
         return exchange
 
@@ -75,8 +75,8 @@ def test_a_slow_guest_gives_its_slot_away():
     asyncio.run(scenario())
 
 
-def test_the_thread_comes_first():
-    """An idle engine process is used when the thread is busy only."""
+def test_a_process_comes_first():
+    """An idle engine process is used before the thread, which shares the interpreter with the event loop."""
 
     async def scenario():
         world = World(slots=2, patience=10.0)
@@ -88,9 +88,42 @@ def test_the_thread_comes_first():
         await second.response
         world.thread.answer()
         world.submit()
-        assert (len(world.thread.calls), len(engine.calls)) == (2, 1)
+        assert (len(world.thread.calls), len(engine.calls)) == (1, 2)
         world.submit()
         assert (len(world.thread.calls), len(engine.calls)) == (2, 2)
+
+    asyncio.run(scenario())
+
+
+def test_many_requests_are_worth_a_process():
+    """Where requests keep coming, though one after the other, a process is started for them."""
+
+    async def scenario():
+        world = World(patience=10.0)
+        for _ in range(200):
+            world.submit()
+            world.thread.answer()
+        assert len(world.engines.started) == 1
+
+    asyncio.run(scenario())
+
+
+def test_one_component_at_its_limit():
+    """A component that has as many runs as it may have waits, and lets the others pass."""
+
+    async def scenario():
+        world = World(slots=2, patience=10.0)
+        world.target.quota.most = 1
+        world.submit()
+        waiting = world.submit()
+        world.target = FrameTarget(1)
+        other = world.submit()
+        engine = await world.engine(0)
+        engine.be_ready()
+        assert engine.calls == [other.call]
+        world.thread.answer()
+        world.thread.answer()
+        await waiting.response
 
     asyncio.run(scenario())
 
@@ -148,8 +181,10 @@ def test_a_guest_that_blocks_the_thread():
         await other.response
         assert not world.stuck
         world.thread.end()
+        world.submit()
+        await until(lambda: engine.busy)
         last = world.submit()
-        world.thread.stdout, world.thread.input = os.pipe2(os.O_NONBLOCK)
+        await until(lambda: world.thread.busy)
         world.thread.answer(b"back")
         assert bytes((await last.response).body) == b"back"
 

@@ -4,6 +4,7 @@ import pytest
 
 from tests.driver.fake_workers import FakeWorker, answer
 from wasmdeploy_driver.app.exchange import Exchange
+from wasmdeploy_driver.app.quota import Quota
 from wasmdeploy_driver.app.target import FrameTarget
 from wasmdeploy_driver.errors import GuestTrap
 from wasmdeploy_driver.guest.call import SUCCESS, Outcome
@@ -13,7 +14,8 @@ from wasmdeploy_driver.http.message import BrokenBodyError, Request
 def begun(method="GET", most_bytes=0):
     """An exchange whose guest runs, and its worker."""
     worker = FakeWorker()
-    exchange = Exchange(FrameTarget(0), Request(method, "http", b"a", b"/", ()), "/...", most_bytes)
+    target = FrameTarget(0, quota=Quota(response_bytes=most_bytes))
+    exchange = Exchange(target, Request(method, "http", b"a", b"/", ()), "/...")
     exchange.begin(worker)
     worker._ended = exchange.ended
     return exchange, worker

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.driver.executor_process import Executor, app, until
+from tests.driver.executor_process import PATIENCE, Executor, app, until
 from tests.driver.rust_guests import rust_guest
 from wasmdeploy_driver.errors import ConfigError
 from wasmdeploy_driver.task import Limits
@@ -96,7 +99,7 @@ def test_an_instance_that_failed_is_thrown_away(tmp_path: Path, path: str, statu
     with serve(tmp_path, isolation="instance") as executor:
         executor.start()
         assert [executor.request("/calls")[2] for _ in range(2)] == [b"1", b"2"]
-        assert executor.request(path)[0] == status
+        assert executor.failure(path) == status
         assert [executor.request("/calls")[2] for _ in range(2)] == [b"1", b"2"]
 
 
@@ -155,9 +158,6 @@ def test_a_status_is_the_guests_own(guest: Executor, code: int) -> None:
         ("/no-response", 500),
         ("/error?x", 500),
         ("/refused", 500),
-        ("/unfinished", 500),
-        ("/two-responses", 500),
-        ("/write-then-error", 500),
         ("/loop", 504),
     ],
 )
@@ -166,6 +166,13 @@ def test_a_failure_costs_one_request(guest: Executor, path: str, status: int) ->
     failed = guest.request(path)
     assert failed[0] == status
     assert failed[2] in (b"the app failed\n", b"the app took too long\n")
+    assert guest.request("/hello")[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/unfinished", "/two-responses", "/write-then-error"])
+def test_a_failure_behind_the_head_costs_one_request(guest: Executor, path: str) -> None:
+    """A guest that fails when its head may be out is a failure for the client: a status, or a broken response."""
+    assert guest.failure(path) == 500
     assert guest.request("/hello")[0] == 200
 
 
@@ -216,3 +223,73 @@ def test_a_limit_on_memory_is_kept(tmp_path: Path) -> None:
         assert executor.request("/echo", "POST", bytes(1000))[0] == 200
         assert executor.request("/large?100000000")[0] == 500
         assert executor.request("/hello")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("limits", "request_", "status", "words"),
+    [
+        (Limits(cpu_time="100ms"), ("/loop",), 504, "computed for more than 0.1 s"),
+        (Limits(fuel=200_000), ("/loop",), 504, "used more than 200000 fuel"),
+        (Limits(timeout="200ms"), ("/loop",), 504, "ran longer than 0.2 s"),
+        (Limits(instances=1), ("/hello",), 500, "instance"),
+        (Limits(table_entries=1), ("/hello",), 500, "table"),
+        (Limits(response_bytes=100), ("/large?101",), 500, "more than 100 bytes"),
+        (Limits(request_bytes=100), ("/echo", "POST", bytes(101)), 413, ""),
+    ],
+)
+@pytest.mark.parametrize("place", ["task", "component"])
+def test_limits(
+    tmp_path: Path,
+    place: str,
+    limits: Limits,
+    request_: tuple[Any, ...],
+    status: int,
+    words: str,
+) -> None:
+    """Whatever a guest has too much of, its request fails alone, and why is told."""
+    source = rust_guest("rust-http")
+    task = app(source)
+    if place == "task":
+        task = replace(task, limits=limits)
+    else:
+        task = replace(task, component=(replace(task.component[0], limits=limits),))
+    with Executor(tmp_path, task, source) as executor:
+        executor.start()
+        assert executor.request(*request_)[0] == status
+        assert words in executor.log()
+        if limits.instances == 0 and limits.table_entries > 1:
+            assert executor.request("/hello")[2] == b"Hello from Rust\n"
+
+
+def test_a_body_that_turns_out_too_large(tmp_path: Path) -> None:
+    """A body of unknown length is refused as soon as it is beyond the limit."""
+    source = rust_guest("rust-http")
+    with Executor(tmp_path, replace(app(source), limits=Limits(request_bytes=2 << 20)), source) as executor:
+        executor.start()
+        connection = http.client.HTTPConnection(*executor.address, timeout=PATIENCE)
+        parts = (bytes(65_536) for _ in range(100))
+        with contextlib.suppress(ConnectionError):  # it may be refused while we still send
+            connection.request(
+                "POST", "/echo", parts, encode_chunked=True, headers={"transfer-encoding": "chunked"}
+            )
+        with contextlib.suppress(ConnectionError, http.client.HTTPException):
+            answer = connection.getresponse()
+            assert answer.status == 413 or len(answer.read()) < 100 * 65_536
+        connection.close()
+        assert executor.request("/hello")[0] == 200
+
+
+def test_requests_at_once_are_bounded(tmp_path: Path) -> None:
+    """With as many requests under way and waiting as there may be, the next is told to come back."""
+    source = rust_guest("rust-http")
+    limits = Limits(concurrency=1, queue=1, timeout="2s")
+    with Executor(tmp_path, replace(app(source), limits=limits), source) as executor:
+        executor.start()
+        with ThreadPoolExecutor(3) as clients:
+            sent = [clients.submit(executor.request, "/loop")]
+            until(lambda: executor.call("inspect")["in_flight"] == 1)
+            sent.append(clients.submit(executor.request, "/loop"))
+            until(lambda: executor.call("inspect")["in_flight"] == 2)
+            status, headers, _ = executor.request("/hello")
+            assert (status, headers["retry-after"]) == (503, "1")
+            assert [each.result()[0] for each in sent] == [504, 504]

@@ -40,6 +40,7 @@ def make_task(
                 environment=component.environment,
                 variables=component.variables,
                 allowed_outbound_hosts=component.allowed_outbound_hosts,
+                limits=app.component_limits(name),
                 isolation=component.isolation,
                 max_requests=component.max_requests,
                 max_idle=component.max_idle,

@@ -7,7 +7,7 @@ those of `component` and `deploy`. A field with `key=False` is no key of the fil
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wasmdeploy_cli.manifest import grammar
@@ -109,8 +109,12 @@ class App:
     @property
     def limits(self) -> task.Limits:
         """The limits of a guest instance, their defaults worked out."""
-        limits = self.deploy.limits
-        return task.Limits(limits.memory_mb or self.deploy.memory - EXECUTOR_MB, limits.timeout)
+        return replace(task.Limits(self.deploy.memory - EXECUTOR_MB), **self.deploy.limits.given)
+
+    def component_limits(self, component: str) -> task.Limits | None:
+        """The limits of one component, None where they are the app's."""
+        own = self.component[component].limits.given
+        return replace(self.limits, **own) if own else None
 
     def routes(self, component: str) -> tuple[str, ...]:
         """The routes that a component answers, in the manifest's order."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from wasmdeploy_cli.manifest import grammar
 from wasmdeploy_cli.manifest.key import doc
+from wasmdeploy_cli.manifest.limits import Limits
 from wasmdeploy_driver import task
 
 _DEFAULTS = task.Component(name="", source="")
@@ -118,6 +119,12 @@ class Component:
         ),
     )
     build: Build | None = field(default=None, metadata=doc("how to build it"))
+    limits: Limits = field(
+        default_factory=Limits,
+        metadata=doc(
+            "what this guest may use, in place of what `[deploy.limits]` says: see [Limits](#limits)"
+        ),
+    )
     isolation: str = field(
         default=_DEFAULTS.isolation,
         metadata=doc(

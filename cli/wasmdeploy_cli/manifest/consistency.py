@@ -26,7 +26,8 @@ def check(app: App, place: Place, deploy: Place) -> None:
         _check_outbound(app, component, place.key("component", name, "allowed_outbound_hosts"))
     _check_engine(app, place)
     _check_service_name(app, place)
-    _check_memory(app, deploy)
+    _check_memory(app, place, deploy)
+    _check_queue(app, place)
 
 
 def _check_variables(app: App, place: Place) -> None:
@@ -110,9 +111,19 @@ def _check_service_name(app: App, place: Place) -> None:
         raise place.key("application", "name").error(f"{what}, at most {_SERVICE_NAME_LENGTH}")
 
 
-def _check_memory(app: App, deploy: Place) -> None:
+def _check_memory(app: App, place: Place, deploy: Place) -> None:
     """A guest that outgrows its task is killed with everything beside it, in silence; so refuse it here."""
-    guest = app.deploy.limits.memory_mb
-    if guest is not None and guest + EXECUTOR_MB > app.deploy.memory:
-        what = f"{guest} and {EXECUTOR_MB} for the executor are more than deploy.memory ({app.deploy.memory})"
-        raise deploy.key("limits", "memory_mb").error(what, f"set deploy.memory to {guest + EXECUTOR_MB}")
+    said = [(app.deploy.limits.memory_mb, deploy)]
+    said += [(each.limits.memory_mb, place.key("component", name)) for name, each in app.component.items()]
+    for guest, where in said:
+        if guest is not None and guest + EXECUTOR_MB > app.deploy.memory:
+            together = f"{guest} and {EXECUTOR_MB} for the executor"
+            what = f"{together} are more than deploy.memory ({app.deploy.memory})"
+            raise where.key("limits", "memory_mb").error(what, f"set deploy.memory to {guest + EXECUTOR_MB}")
+
+
+def _check_queue(app: App, place: Place) -> None:
+    for name, component in app.component.items():
+        if component.limits.queue is not None:
+            where = place.key("component", name, "limits", "queue")
+            raise where.error("all components wait in one queue", "set it in [deploy.limits]")

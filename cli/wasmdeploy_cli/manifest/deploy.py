@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from wasmdeploy_cli.manifest import grammar
 from wasmdeploy_cli.manifest.key import doc
+from wasmdeploy_cli.manifest.limits import Limits
 from wasmdeploy_driver import task
 
 EXECUTOR_MB = task.EXECUTOR_MB
@@ -23,26 +24,6 @@ class Vault:
         metadata=doc(
             "path of the app's secrets, the KV v2 mount first; without it, `secret/<namespace>/<app>`",
             grammar.vault_path,
-        ),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one guest instance may use."""
-
-    memory_mb: int | None = field(
-        default=None,
-        metadata=doc(
-            f"linear memory in MiB, at most `deploy.memory` less {EXECUTOR_MB} for the "
-            "executor, which is also the default",
-            grammar.positive,
-        ),
-    )
-    timeout: str = field(
-        default=task.Limits().timeout,
-        metadata=doc(
-            "wall time of one request, like `500ms`, `30s` or `1m30s`; `0` for no limit", grammar.duration
         ),
     )
 
@@ -92,4 +73,7 @@ class Deploy:
         ),
     )
     vault: Vault = field(default_factory=Vault, metadata=doc("where the app's secrets are"))
-    limits: Limits = field(default_factory=Limits, metadata=doc("what one guest instance may use"))
+    limits: Limits = field(
+        default_factory=Limits,
+        metadata=doc("what a guest may use, where its component says nothing else: see [Limits](#limits)"),
+    )

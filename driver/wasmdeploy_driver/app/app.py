@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from wasmdeploy_driver.app.body import Limited, declared_length
 from wasmdeploy_driver.app.exchange import Exchange, Target
 from wasmdeploy_driver.app.pool import Busy, Pool
 from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
@@ -56,10 +58,16 @@ class App:
         """Answer one request by the component that was found for it."""
         if self._pool.waiting >= self._most_waiting:
             return _busy("too many requests wait")
+        most = route.target.quota.request_bytes
+        if most and (len(request.body) > most or declared_length(request) > most):
+            return _too_large(most)
         self.requests += 1
         return await self._run(route, request)
 
     async def _run(self, route: Route[Target], request: Request) -> Response:
+        most = route.target.quota.request_bytes
+        if request.rest is not None and most:
+            request = replace(request, rest=Limited(request.rest, most - len(request.body)))
         exchange = Exchange(route.target, request, route.pattern)
         exchange.on_failure = lambda error: self._failed(request, error)
         self._pool.submit(exchange)
@@ -68,6 +76,8 @@ class App:
         except Busy as busy:
             return _busy(str(busy))
         except GuestTrap as error:
+            if isinstance(request.rest, Limited) and request.rest.exceeded:
+                return _too_large(most)
             self._failed(request, error)
             # What went wrong is the operator's business: the client learns nothing of the app's inside.
             late = isinstance(error, GuestTimeout)
@@ -82,3 +92,7 @@ class App:
 def _busy(text: str) -> Response:
     busy = text_response(503, text)
     return Response(503, (*busy.headers, (b"retry-after", b"1")), busy.body)
+
+
+def _too_large(most: int) -> Response:
+    return text_response(413, f"the request body is larger than {most} bytes")

@@ -1,4 +1,4 @@
-"""The rest of a request's body on its way into the pipe that is a guest's stdin."""
+"""The body of a request: how large it may be, and its rest on the way into the pipe that is a guest's stdin."""
 
 from __future__ import annotations
 
@@ -6,7 +6,39 @@ import asyncio
 import os
 from collections.abc import Callable
 
-from wasmdeploy_driver.http.message import Body, BrokenBodyError
+from wasmdeploy_driver.http.message import Body, BrokenBodyError, Headers, Request
+
+
+def declared_length(request: Request) -> int:
+    """How long the client says that the body is; 0 where it says nothing."""
+    return next((int(value) for name, value in request.headers if name == b"content-length"), 0)
+
+
+class Limited:
+    """The rest of a body that may have `left` more bytes, and breaks off behind them."""
+
+    def __init__(self, rest: Body, left: int) -> None:
+        self._rest = rest
+        self._left = left
+        self.exceeded = False
+
+    @property
+    def trailers(self) -> Headers:
+        """The fields behind the body, known once it has ended."""
+        return self._rest.trailers
+
+    async def read(self) -> bytes | memoryview:
+        """The next part, empty at the end; raises BrokenBodyError."""
+        part = await self._rest.read()
+        self._left -= len(part)
+        if self._left < 0:
+            self.exceeded = True
+            raise BrokenBodyError("it is too large")
+        return part
+
+    def close(self) -> None:
+        """Say that nobody will read on."""
+        self._rest.close()
 
 
 class Feed:

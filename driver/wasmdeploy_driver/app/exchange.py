@@ -14,6 +14,7 @@ import os
 from collections.abc import Callable
 from typing import Protocol
 
+from wasmdeploy_driver.app.quota import Quota
 from wasmdeploy_driver.app.worker import Worker
 from wasmdeploy_driver.errors import GuestTrap
 from wasmdeploy_driver.guest.call import Call, Outcome
@@ -34,7 +35,9 @@ class Permit(Protocol):
 
 
 class Target(Protocol):
-    """How one component is spoken to."""
+    """How one component is spoken to, and what its requests may take."""
+
+    quota: Quota
 
     def call(self, request: Request, pattern: str) -> tuple[Call, Permit | None]:
         """What its guest is told to run for a request that came by the route `pattern`, and what it may call out to
@@ -56,8 +59,9 @@ class Exchange:
 
     call: Call  # from `begin` on
 
-    def __init__(self, target: Target, request: Request, pattern: str, most_bytes: int = 0) -> None:
+    def __init__(self, target: Target, request: Request, pattern: str) -> None:
         self.request = request
+        self.quota = target.quota
         self._pattern = pattern
         self._permit: Permit | None = None
         self._loop = asyncio.get_running_loop()
@@ -66,7 +70,7 @@ class Exchange:
         self.trailers: Headers = ()
         self._target = target
         self._head_only = request.method == "HEAD"
-        self._most = most_bytes
+        self._most = target.quota.response_bytes
         self._taken = 0
         self._worker: Worker | None = None
         self._output = b""
@@ -88,8 +92,9 @@ class Exchange:
         self.call, self._permit = self._target.call(self.request, self._pattern)
 
     def watch(self) -> None:
-        """Read what the guest writes while it runs."""
-        if self._worker is not None and not self._watching and not self._closed:
+        """Read what the guest writes while it runs, unless enough of it waits to be taken."""
+        idle = not self._watching and not self._closed and len(self._output) < _AHEAD
+        if self._worker is not None and idle:
             self._watching = True
             self._loop.add_reader(self._worker.stdout, self._readable)
 

@@ -7,7 +7,7 @@ its slot away and goes on beside the others: a guest that waits holds up nobody.
 killed.
 
     queue ── slot and worker free ──▶ running ── ended ──────────────▶ worker idle ── long enough ──▶ closed
-                                         ├── after WATCH_SECONDS: its output is read as it comes
+                                         ├── after a tick: its output is read as it comes
                                          ├── after `patience`: its slot is the next one's
                                          └── after its limit: killed, or left behind in the thread
 """
@@ -27,11 +27,15 @@ from wasmdeploy_driver.app.worker import Worker
 from wasmdeploy_driver.errors import GuestTimeout
 from wasmdeploy_driver.guest.call import Outcome, Stdin
 
-WATCH_SECONDS = 0.003
+# While guests run they are looked at this often.
+_TICK_SECONDS = 0.005
 # The clock that interrupts guests is a little late; a guest that goes on this long past its limit is blocked.
 GRACE_SECONDS = 1.0
 _GROW_SECONDS = 0.002
 _STARTING = 4
+# So many requests within so many seconds are worth a process, which answers them with less work than the thread.
+_MANY_RUNS = 64
+_MANY_SECONDS = 2.0
 
 
 class Busy(Exception):  # noqa: N818  # no failure of the guest: an answer
@@ -58,15 +62,13 @@ class EngineLike(Worker, Protocol):
 class PoolBounds:
     """How many guests run at once (`most`) and compute at once (`slots`, 0 for one per processor).
 
-    In seconds: until a guest is slow, until an idle process ends, the time limit of a run (0 for none), and how long a
-    request may wait for its turn.
+    In seconds: until a guest is slow, until an idle process ends, and how long a request may wait for its turn.
     """
 
     most: int = 64
     slots: int = 0
     patience: float = 0.02
     idle: float = 10.0
-    seconds: float = 0.0
     wait: float = 10.0
 
 
@@ -90,7 +92,9 @@ class Pool:
         self._growing: asyncio.TimerHandle | None = None
         self._sweeping: asyncio.TimerHandle | None = None
         self._expiring: asyncio.TimerHandle | None = None
+        self._ticking: asyncio.TimerHandle | None = None
         self._thread_idle = True
+        self._thread_runs, self._thread_since = 0, self._loop.time()
         self._closed = False
 
     @property
@@ -126,26 +130,42 @@ class Pool:
 
     def _go_on(self) -> None:
         while self._queue and self._slots_taken < self._slots and len(self._running) < self._bounds.most:
-            worker = self._free_worker()
+            at = next((at for at, each in enumerate(self._queue) if each.quota.is_left), None)
+            if at is None:
+                return
+            exchange = self._queue[at]
+            worker = self._free_worker(exchange)
             if worker is None:
                 self._grow_soon()
                 return
-            exchange = self._queue.popleft()
+            del self._queue[at]
             if not exchange.answered:
                 _Run(self, exchange, worker).begin()
             else:
                 self._put_back(worker)
 
-    def _free_worker(self) -> Worker | None:
-        # Only a process can be ended when the rest of a body breaks off, which no guest must take for its end.
-        if self._thread_idle and self._thread is not None and self._queue[0].request.rest is None:
-            self._thread_idle = False
-            return self._thread
+    def _free_worker(self, exchange: Exchange) -> Worker | None:
+        # A process comes first: the thread shares the interpreter with the event loop, and each waits for the other.
         while self._idle:
             engine = self._idle.pop()
             if not engine.spoiled:
                 return engine
+        # Only a process can be ended when the rest of a body breaks off, which no guest must take for its end.
+        if self._thread_idle and self._thread is not None and exchange.request.rest is None:
+            self._thread_idle = False
+            self._count_thread_run()
+            return self._thread
         return None
+
+    def _count_thread_run(self) -> None:
+        """Start a process where requests keep coming, though one after the other."""
+        self._thread_runs += 1
+        if self._thread_runs < _MANY_RUNS:
+            return
+        now = self._loop.time()
+        if now - self._thread_since < _MANY_SECONDS and not self._engines and not self._closed:
+            self._add_engine()
+        self._thread_runs, self._thread_since = 0, now
 
     def _put_back(self, worker: Worker) -> None:
         if worker is self._thread:
@@ -159,6 +179,37 @@ class Pool:
             if self._sweeping is None:
                 self._sweeping = self._loop.call_later(self._bounds.idle, self._sweep)
 
+    # what runs
+
+    def _enter(self, run: _Run) -> None:
+        self._running[run] = None
+        self._slots_taken += 1
+        run.exchange.quota.running += 1
+        if self._ticking is None:
+            self._ticking = self._loop.call_later(_TICK_SECONDS, self._tick)
+
+    def _leave(self, run: _Run, *, slow: bool) -> None:
+        del self._running[run]
+        if not slow:
+            self._slots_taken -= 1
+        run.exchange.quota.running -= 1
+        self._put_back(run.worker)
+        self._go_on()
+
+    def _tick(self) -> None:
+        self._ticking = None
+        now = self._loop.time()
+        for run in tuple(self._running):
+            # A guest that began within this tick is quick, most likely.
+            if run.begun <= now - _TICK_SECONDS:
+                run.look(now)
+        if self._running:
+            self._ticking = self._loop.call_later(_TICK_SECONDS, self._tick)
+
+    def _give_slot(self) -> None:
+        self._slots_taken -= 1
+        self._go_on()
+
     # more processes, and fewer
 
     def _grow_soon(self) -> None:
@@ -170,12 +221,16 @@ class Pool:
         starting = sum(not engine.ready for engine in self._engines)
         room = self._bounds.most - 1 - len(self._engines)
         for _ in range(min(len(self._queue) - starting, _STARTING - starting, room)):
-            engine = self._start(self._changed)
-            if engine is None:
+            if not self._add_engine():
                 break
-            self._engines.add(engine)
         if self._queue and not self._engines and (self._thread is None or self._thread.spoiled):
             self._stuck()
+
+    def _add_engine(self) -> bool:
+        engine = self._start(self._changed)
+        if engine is not None:
+            self._engines.add(engine)
+        return engine is not None
 
     def _changed(self, engine: EngineLike) -> None:
         if engine.gone:
@@ -197,7 +252,7 @@ class Pool:
     def close(self) -> None:
         """End every process and the thread; a guest in the thread is left to the end of this process."""
         self._closed = True
-        for timer in (self._growing, self._sweeping, self._expiring):
+        for timer in (self._growing, self._sweeping, self._expiring, self._ticking):
             if timer is not None:
                 timer.cancel()
         for engine in tuple(self._engines):
@@ -209,43 +264,42 @@ class Pool:
 class _Run:
     """One guest at work."""
 
-    __slots__ = ("_feed", "_pool", "_slow", "_timer", "exchange", "worker")
+    __slots__ = ("_feed", "_given_up", "_pool", "_slow", "begun", "exchange", "worker")
 
     def __init__(self, pool: Pool, exchange: Exchange, worker: Worker) -> None:
         self._pool = pool
         self._feed: Feed | None = None
-        self._slow = False
+        self._slow = self._given_up = False
+        self.begun = pool._loop.time()
         self.exchange = exchange
         self.worker = worker
 
     def begin(self) -> None:
-        pool = self._pool
-        pool._running[self] = None
-        pool._slots_taken += 1
-        self.exchange.begin(self.worker)
-        self._timer = pool._loop.call_later(WATCH_SECONDS, self._watch)
-        if (rest := self.exchange.request.rest) is None:
-            self.worker.start(self.exchange.call, self._ended)
+        self._pool._enter(self)
+        exchange, worker = self.exchange, self.worker
+        exchange.begin(worker)
+        if (rest := exchange.request.rest) is None:
+            worker.start(exchange.call, self._ended)
         else:
-            self._feed = Feed(self.exchange.call.stdin, rest, self._broken)
-            self.worker.start(self.exchange.call, self._ended, Stdin.PIPE, self._feed.descriptor)
+            self._feed = Feed(exchange.call.stdin, rest, self._broken)
+            worker.start(exchange.call, self._ended, Stdin.PIPE, self._feed.descriptor)
             self._feed.begin()
 
-    def _watch(self) -> None:
+    def look(self, now: float) -> None:
+        """See how long it has run by now."""
+        ran = now - self.begun
         self.exchange.watch()
-        self._timer = self._pool._loop.call_later(self._pool._bounds.patience, self._give_slot)
+        if not self._slow and ran > self._pool._bounds.patience:
+            self._slow = True
+            self._pool._give_slot()
+        limit = self.exchange.quota.seconds
+        if limit and ran > limit + GRACE_SECONDS and not self._given_up:
+            self._give_up(limit)
 
-    def _give_slot(self) -> None:
-        pool = self._pool
-        self._slow = True
-        pool._slots_taken -= 1
-        if pool._bounds.seconds:
-            self._timer = pool._loop.call_later(pool._bounds.seconds + GRACE_SECONDS, self._late)
-        pool._go_on()
-
-    def _late(self) -> None:
+    def _give_up(self, limit: float) -> None:
         """It is blocked where nothing can interrupt it."""
-        reason = f"the guest was blocked past its time limit of {self._pool._bounds.seconds:g} s"
+        self._given_up = True
+        reason = f"the guest was blocked past its time limit of {limit:g} s"
         if self.worker.process:
             self.worker.kill(Outcome(reason, late=True))
             return
@@ -253,21 +307,14 @@ class _Run:
         self.exchange.close()
         self.exchange.fail(GuestTimeout(reason))
         self.worker.spoiled = True
-        self._pool._go_on()
 
     def _broken(self, reason: str) -> None:
         self.worker.kill(Outcome(f"the request broke off: {reason}"))
 
     def _ended(self, outcome: Outcome) -> None:
-        pool = self._pool
-        self._timer.cancel()
         if self._feed is not None:
             self._feed.close()
-        del pool._running[self]
-        if not self._slow:
-            pool._slots_taken -= 1
         if not self.worker.process:
             self.worker.spoiled = False
         self.exchange.ended(outcome)
-        pool._put_back(self.worker)
-        pool._go_on()
+        self._pool._leave(self, slow=self._slow)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from wasmdeploy_driver.app.exchange import Permit
+from wasmdeploy_driver.app.quota import Quota
 from wasmdeploy_driver.egress.grant import Grant
 from wasmdeploy_driver.errors import GuestTrap
 from wasmdeploy_driver.guest.call import Call
@@ -16,7 +17,10 @@ from wasmdeploy_driver.http.response import ResponseHead
 class FrameTarget:
     """A component that was composed with the adapter; without a `permit` it may call nobody."""
 
-    def __init__(self, component: int, permit: Callable[[], Grant] | None = None) -> None:
+    def __init__(
+        self, component: int, permit: Callable[[], Grant] | None = None, quota: Quota | None = None
+    ) -> None:
+        self.quota = quota or Quota()
         self._component = component
         self._permit = permit
 
@@ -40,7 +44,8 @@ class FrameTarget:
 class CgiTarget:
     """A program that prints its response."""
 
-    def __init__(self, component: int, argv: str, args: tuple[str, ...]) -> None:
+    def __init__(self, component: int, argv: str, args: tuple[str, ...], quota: Quota | None = None) -> None:
+        self.quota = quota or Quota()
         self._component = component
         self._argv = argv
         self._args = args

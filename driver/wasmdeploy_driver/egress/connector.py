@@ -39,13 +39,18 @@ class Egress:
         self._port = int(self._server.sockets[0].getsockname()[1])
         return self._port
 
-    def grant(self, rules: Rules) -> Grant:
+    def grant(self, rules: Rules, bounds: Bounds | None = None) -> Grant:
         """Let one request's guest call what `rules` allow, until the grant is closed; from any thread."""
         if self._server is None:
             raise RuntimeError("the egress connector is not started")
         token = secrets.token_hex(16)
         grant = Grant(
-            token, self._port, rules, bounds=self._bounds, loop=self._server.get_loop(), forget=self._forget
+            token,
+            self._port,
+            rules,
+            bounds=bounds or self._bounds,
+            loop=self._server.get_loop(),
+            forget=self._forget,
         )
         self._grants[token] = grant
         return grant

@@ -68,7 +68,9 @@ def _compile(
     else:
         form = command_form(binary, shown)
     name = component.name if component else Path(source).name
-    path = Cache(launch.cache).compiled(guest, digest_of(guest), form, name, notify)
+    limits = launch.task.limits_of(component) if component else launch.task.limits
+    cache = Cache(launch.cache)
+    path = cache.compiled(guest, digest_of(guest), form, name, notify, fuel=limits.fuel > 0)
     try:
         # Held open: the cache may drop the file before the last process has loaded it.
         return Compiled(shown, os.open(path, os.O_RDONLY | os.O_CLOEXEC), form)
@@ -96,8 +98,12 @@ def load_guests(image: Image, watch: Callable[[], None] | None = None) -> Run:
     """
     from wasmdeploy_driver.guest.engine import Engine
 
-    engine = Engine(watch)
-    guests = tuple(_load_guest(image, component, engine) for component in image.launch.task.component)
+    engines: dict[bool, Engine] = {}
+    guests = []
+    for component in image.launch.task.component:
+        fuel = image.launch.task.limits_of(component).fuel > 0
+        engine = engines.get(fuel) or engines.setdefault(fuel, Engine(watch, fuel=fuel))
+        guests.append(_load_guest(image, component, engine))
 
     def run(call: Call, stdout: str, stdin: str = "") -> Outcome:
         return guests[call.component].run(call, stdout, stdin)
@@ -116,16 +122,15 @@ def _load_guest(image: Image, component: Component, engine: Engine) -> Answerer:
     values, compiled = image.values, image.compiled[component.name]
     environment = values.fill_all(component.environment, f"{where}.environment")
     context = Context(environment, (), open_dirs(image.launch, component.dir))
-    bounds = bounds_of(image.launch.task.limits)
+    bounds = bounds_of(image.launch.task.limits_of(component), where)
     reuse = reuse_of(component)
     runner: Runner
     if compiled.form == "module":
         runner = LoadedModule(engine, compiled.path, compiled.name, entrypoint=component.entrypoint)
     else:
         variables = values.fill_all(component.variables, f"{where}.variables")
-        composed = compiled.form == "http"
-        runner = loaded = LoadedComponent(engine, compiled.path, variables, compiled.name, calls_out=composed)
-        if composed:
+        runner = loaded = LoadedComponent(engine, compiled.path, variables, compiled.name)
+        if compiled.form == "http":
             runner = ReusedInstances(loaded, reuse) if reuse else loaded
             return Answerer(runner, context, bounds, loaded.told, may_exit=False)
     if reuse:
@@ -144,7 +149,7 @@ def load_command(launch: Launch, compiled: Compiled, values: Values) -> Command:
     from wasmdeploy_driver.guest.sandbox import Context
 
     task = launch.task
-    engine = Engine()
+    engine = Engine(fuel=task.limits.fuel > 0)
     environment = {**launch.environment, **values.fill_all(task.env, "env")}
     args = (Path(task.module).name, *(values.fill(arg, "args") for arg in task.args))
     context = Context(environment, args, open_dirs(launch, task.dir))
@@ -157,13 +162,24 @@ def load_command(launch: Launch, compiled: Compiled, values: Values) -> Command:
     return GuestCommand(LoadedModule(engine, compiled.path, compiled.name, once=True), context, bounds)
 
 
-def bounds_of(limits: Limits) -> Bounds:
-    """The limits in bytes and seconds; raises ConfigError."""
+def bounds_of(limits: Limits, where: str = "") -> Bounds:
+    """The limits of one run in bytes and seconds; raises ConfigError."""
     from wasmdeploy_driver.guest.bounds import Bounds
 
+    place = f"{where}.limits" if where else "limits"
     if limits.memory_mb < 1:
-        raise ConfigError("limits.memory_mb must be at least 1")
-    return Bounds(limits.memory_mb << 20, seconds(limits.timeout, "limits.timeout"))
+        raise ConfigError(f"{place}.memory_mb must be at least 1")
+    for name in ("fuel", "table_entries", "instances"):
+        if getattr(limits, name) < 0:
+            raise ConfigError(f"{place}.{name} must not be negative")
+    return Bounds(
+        limits.memory_mb << 20,
+        seconds(limits.timeout, f"{place}.timeout"),
+        seconds(limits.cpu_time, f"{place}.cpu_time"),
+        limits.fuel,
+        limits.table_entries,
+        limits.instances,
+    )
 
 
 def reuse_of(component: Component) -> Reuse | None:

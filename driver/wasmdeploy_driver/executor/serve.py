@@ -12,11 +12,13 @@ from typing import Any
 from wasmdeploy_driver.app.app import App
 from wasmdeploy_driver.app.exchange import Target
 from wasmdeploy_driver.app.pool import Pool, PoolBounds
+from wasmdeploy_driver.app.quota import Quota
 from wasmdeploy_driver.app.stem import Stem
 from wasmdeploy_driver.app.target import CgiTarget, FrameTarget
 from wasmdeploy_driver.app.worker import THREAD_STACK, Run, ThreadWorker
 from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.egress.connector import Egress
+from wasmdeploy_driver.egress.grant import Bounds as Calls
 from wasmdeploy_driver.egress.rules import Rules, parse_rule
 from wasmdeploy_driver.errors import ConfigError
 from wasmdeploy_driver.executor.engines import Engines
@@ -26,7 +28,7 @@ from wasmdeploy_driver.executor.room import Room
 from wasmdeploy_driver.http.bounds import Bounds
 from wasmdeploy_driver.http.front import HttpFront, listen
 from wasmdeploy_driver.http.router import Route, Router
-from wasmdeploy_driver.task import EXECUTOR_MB, Component
+from wasmdeploy_driver.task import EXECUTOR_MB, Component, Limits
 from wasmdeploy_driver.variables import Values
 
 # All but `Serving` is for its callers: the CLI enters the driver by this package only.
@@ -56,11 +58,13 @@ class Serving:
         host, port = listener.getsockname()[:2]
         self._address: tuple[str, int] = (host, port)
         self._front = HttpFront(Bounds(body=0, stream=True), most_body_bytes=body_bytes(memory_bytes))
-        bounds = PoolBounds(seconds=seconds(launch.task.limits.timeout, "limits.timeout"))
+        limits = launch.task.limits
+        bounds = PoolBounds(most=at_least(limits.concurrency, 1, "limits.concurrency"))
         self._pool = Pool(ThreadWorker(guests), Engines(image, stem, Room(launch).is_left), bounds, stuck)
         self._egress = Egress()
         self._targets = targets(image, self._egress)
-        self.app = App(router(image, self._targets), self._pool, notify)
+        queue = at_least(limits.queue, 0, "limits.queue")
+        self.app = App(router(image, self._targets), self._pool, notify, queue)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -112,11 +116,33 @@ def targets(image: Image, egress: Egress) -> dict[str, Target]:
     found: dict[str, Target] = {}
     for number, component in enumerate(image.launch.task.component):
         rules = rules_of(component, image.values)
+        limits = image.launch.task.limits_of(component)
+        quota = quota_of(limits, f"component.{component.name}")
         if image.compiled[component.name].form == "http":
-            found[component.name] = FrameTarget(number, partial(egress.grant, rules) if rules else None)
+            calls = Calls(total=at_least(limits.outbound_calls, 0, f"component.{component.name}.limits"))
+            permit = partial(egress.grant, rules, calls) if rules else None
+            found[component.name] = FrameTarget(number, permit, quota)
         else:
-            found[component.name] = CgiTarget(number, component.argv, component.args)
+            found[component.name] = CgiTarget(number, component.argv, component.args, quota)
     return found
+
+
+def quota_of(limits: Limits, where: str) -> Quota:
+    """What a component's requests may take of the app; raises ConfigError."""
+    place = f"{where}.limits"
+    return Quota(
+        seconds(limits.timeout, f"{place}.timeout"),
+        at_least(limits.concurrency, 1, f"{place}.concurrency"),
+        at_least(limits.request_bytes, 0, f"{place}.request_bytes"),
+        at_least(limits.response_bytes, 0, f"{place}.response_bytes"),
+    )
+
+
+def at_least(value: int, least: int, where: str) -> int:
+    """The value of a limit; raises ConfigError for one that is too small."""
+    if value < least:
+        raise ConfigError(f"{where} must be at least {least}, is {value}")
+    return value
 
 
 def router(image: Image, found: Mapping[str, Target]) -> Router[Target]:

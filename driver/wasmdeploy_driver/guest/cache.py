@@ -33,16 +33,18 @@ class Cache:
     directory: Path
     most_bytes: int = 8 << 30
 
-    def compiled(self, guest: bytes, digest: str, form: Form, name: str, notify: Notify) -> Path:
+    def compiled(
+        self, guest: bytes, digest: str, form: Form, name: str, notify: Notify, *, fuel: bool = False
+    ) -> Path:
         """The compiled file of a guest, made first where it is missing; raises GuestError, ExecutorError.
 
-        `notify` gets ("compiling" | "compiled" | "cached", text) as it goes.
+        With `fuel` it counts its instructions. `notify` gets ("compiling" | "compiled" | "cached", text) as it goes.
         """
 
         def make(entry: Path) -> None:
-            _compile(guest, form, entry, name)
+            _compile(guest, form, entry, name, fuel=fuel)
 
-        kind = f"{form}-{fingerprint()[:16]}"
+        kind = f"{form}-{fingerprint(fuel=fuel)[:16]}"
         return self.made(f"{digest.removeprefix('sha256:')}-{kind}", len(guest), name, notify, make)
 
     def made(self, key: str, size: int, name: str, notify: Notify, make: Callable[[Path], None]) -> Path:
@@ -97,8 +99,9 @@ class Cache:
             os.close(descriptor)
 
 
-def _compile(guest: bytes, form: Form, entry: Path, name: str) -> None:
+def _compile(guest: bytes, form: Form, entry: Path, name: str, *, fuel: bool) -> None:
     command = [sys.executable, "-I", "-m", "wasmdeploy_driver.guest.compile", form, str(entry)]
+    command += ["fuel"] if fuel else []
     done = subprocess.run(command, input=guest, capture_output=True, check=False)
     try:
         answer = json.loads(done.stdout.splitlines()[-1])

@@ -1,4 +1,4 @@
-"""Compiles one guest in a process of its own: `python -m wasmdeploy_driver.guest.compile FORM ENTRY`.
+"""Compiles one guest in a process of its own: `python -m wasmdeploy_driver.guest.compile FORM ENTRY [fuel]`.
 
 Reads the guest on stdin, writes ENTRY atomically and one line of JSON on stdout: {"seconds": 1.5}, or
 {"kind", "error", "hint"} and exit status 1.
@@ -23,12 +23,12 @@ from wasmdeploy_driver.guest.sandbox import first_line
 _COMPONENT = b"\0asm\x0d\0\x01\0"
 
 
-def compile_guest(guest: bytes, form: str) -> bytearray:
+def compile_guest(guest: bytes, form: str, *, fuel: bool = False) -> bytearray:
     """The compiled code of a guest; one of the form `http` is composed with the adapter first.
 
     A core module becomes a component before that, unless its form is `module`.
     """
-    engine = Engine()
+    engine = Engine(fuel=fuel)
     try:
         if form == "module":
             return wasmtime.Module(engine.raw, guest).serialize()
@@ -66,7 +66,7 @@ def main() -> int:
     os.nice(10)  # apps that serve on this machine go first
     started = time.monotonic()
     try:
-        write(compile_guest(sys.stdin.buffer.read(), form), entry)
+        write(compile_guest(sys.stdin.buffer.read(), form, fuel=sys.argv[3:] == ["fuel"]), entry)
     except WasmdeployError as error:
         answer: dict[str, object] = {"kind": error.kind, "error": error.message, "hint": error.hint}
     except OSError as error:

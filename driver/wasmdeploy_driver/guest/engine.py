@@ -24,9 +24,10 @@ _SETTINGS = f"epochs stack={_WASM_STACK} v1"
 _DAY = int(86_400 / TICK_SECONDS)
 
 
-def fingerprint() -> str:
+def fingerprint(*, fuel: bool = False) -> str:
     """What compiled code depends on beside the guest: wasmtime, the settings, the adapter and the processor."""
-    parts = (metadata.version("wasmtime"), _SETTINGS, adapter.digest(), _processor())
+    settings = f"{_SETTINGS} fuel" if fuel else _SETTINGS
+    parts = (metadata.version("wasmtime"), settings, adapter.digest(), _processor())
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()
 
 
@@ -38,8 +39,9 @@ def _processor() -> str:
     )
 
 
-def _config() -> wasmtime.Config:
+def _config(*, fuel: bool) -> wasmtime.Config:
     config = wasmtime.Config()
+    config.consume_fuel = fuel
     config.epoch_interruption = True
     config.max_wasm_stack = _WASM_STACK
     use_pool(config)
@@ -47,14 +49,15 @@ def _config() -> wasmtime.Config:
 
 
 class Engine:
-    """One engine for a process; compiled code of one engine runs on any other with the same fingerprint.
+    """What compiles and runs; compiled code of one engine runs on any other with the same fingerprint.
 
-    `watch` is called at every tick of the clock while guests run.
+    `watch` is called at every tick of the clock while guests run. With `fuel`, guests count their instructions.
     """
 
-    def __init__(self, watch: Watch | None = None) -> None:
+    def __init__(self, watch: Watch | None = None, *, fuel: bool = False) -> None:
         check_version()
-        self.raw = wasmtime.Engine(_config())
+        self.fuel = fuel
+        self.raw = wasmtime.Engine(_config(fuel=fuel))
         self._clock = Clock(self.raw.increment_epoch, watch)
 
     @contextmanager

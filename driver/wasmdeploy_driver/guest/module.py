@@ -33,7 +33,7 @@ class LoadedModule:
                 self._exit_as_asked()
             # A dry instantiation names a missing import now, not at the first request.
             # It runs the module's start function, which must not keep us for ever.
-            bounds = Bounds(1 << 32, _LOAD_SECONDS)
+            bounds = Bounds(1 << 32, _LOAD_SECONDS, fuel=engine.fuel and 1 << 40)
             with new_store(engine, bounds) as store, engine.timed(bounds):
                 store.set_wasi(wasmtime.WasiConfig())
                 self._linker.instantiate(store, self._module)

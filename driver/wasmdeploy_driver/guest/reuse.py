@@ -17,8 +17,7 @@ from wasmdeploy_driver.errors import GuestTrap
 from wasmdeploy_driver.guest.bounds import Bounds
 from wasmdeploy_driver.guest.capi import call_run
 from wasmdeploy_driver.guest.component import LoadedComponent
-from wasmdeploy_driver.guest.engine import ticks
-from wasmdeploy_driver.guest.sandbox import new_store, translate
+from wasmdeploy_driver.guest.sandbox import new_store, renew, translate
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +54,7 @@ class ReusedInstances:
                 if live is None:
                     live = self._new(wasi, bounds)
                 else:
-                    live.store.set_epoch_deadline(ticks(bounds))
+                    renew(live.store, bounds)
                     live.store.set_wasi(wasi)
                 whole = call_run(live.store, live.instance, self._loaded.run_export)
         except (wasmtime.WasmtimeError, GuestTrap) as error:

@@ -44,8 +44,15 @@ def new_store(engine: Engine, bounds: Bounds) -> wasmtime.Store:
     store.set_limits(
         memory_size=bounds.memory, table_elements=bounds.tables, instances=bounds.instances or -1
     )
-    store.set_epoch_deadline(ticks(bounds))
+    renew(store, bounds)
     return store
+
+
+def renew(store: wasmtime.Store, bounds: Bounds) -> None:
+    """Let the deadline and the fuel of one run begin now."""
+    store.set_epoch_deadline(ticks(bounds))
+    if bounds.fuel:
+        store.set_fuel(bounds.fuel)
 
 
 class Context:
@@ -80,12 +87,10 @@ def translate(error: Exception, bounds: Bounds) -> Exception:
         return error
     if isinstance(error, wasmtime.ExitTrap):
         return Exit(error.code)
-    if isinstance(error, wasmtime.Trap):
-        interrupted, text = error.trap_code is wasmtime.TrapCode.INTERRUPT, error.message
-    else:
-        text = str(error)
-        interrupted = "wasm trap: interrupt" in text
-    if interrupted:
+    text = error.message if isinstance(error, wasmtime.Trap) else str(error)
+    if "all fuel consumed" in text:
+        return GuestTimeout(f"the guest used more than {bounds.fuel} fuel")
+    if "wasm trap: interrupt" in text:
         return GuestTimeout(f"the guest ran longer than {bounds.seconds:g} s")
     return GuestTrap(text)
 

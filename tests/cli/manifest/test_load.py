@@ -5,7 +5,8 @@ import pytest
 from tests.cli.manifest.sample import SMALL, app
 from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.manifest import Build, Component, Deploy, HttpTrigger, Variable, load
-from wasmdeploy_cli.manifest.deploy import Limits, Vault
+from wasmdeploy_cli.manifest.deploy import Vault
+from wasmdeploy_cli.manifest.limits import Limits
 from wasmdeploy_driver import task
 
 FULL = """\
@@ -235,3 +236,26 @@ class TestSpin:
         text = self.SPIN.replace('name = "hello"', 'name = "hello"\ntool = 3')
         message = "spin.toml:4: application.tool: expected a table, got a whole number"
         assert refusal(tmp_path, text, "spin.toml") == (message, "")
+
+
+def test_limits_of_a_component(tmp_path):
+    """A component's own limits take the place of the app's, one by one."""
+    own = '[component.web.limits]\ntimeout = "5s"\nfuel = 7\n'
+    read = app(tmp_path, SMALL + own + '[deploy.limits]\ntimeout = "9s"\nconcurrency = 3\n')
+    assert (read.limits.timeout, read.limits.concurrency, read.limits.fuel) == ("9s", 3, 0)
+    limits = read.component_limits("web")
+    assert (limits.timeout, limits.concurrency, limits.fuel) == ("5s", 3, 7)
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"),
+    [
+        ("memory_mb = 500", "component.web.limits.memory_mb: 500 and 64 for the executor are more than"),
+        ("queue = 5", "component.web.limits.queue: all components wait in one queue"),
+        ("fuel = -1", "component.web.limits.fuel: must be at least 0, is -1"),
+        ('cpu_time = "soon"', "component.web.limits.cpu_time: 'soon' is no duration"),
+    ],
+)
+def test_wrong_limits(tmp_path, limit, message):
+    """A limit that cannot be kept is one error at its line."""
+    assert message in refusal(tmp_path, f"{SMALL}[component.web.limits]\n{limit}\n")[0]

@@ -19,7 +19,7 @@ def added(line: str, before: str = "") -> str:
             added("xyz = 1"),
             "10: component.web.xyz: unknown key",
             "valid keys: source, description, environment, variables, allowed_outbound_hosts, engine, "
-            "build, isolation, max_requests, max_idle",
+            "build, limits, isolation, max_requests, max_idle",
         ),
         (added("[triggers]"), "10: triggers: unknown key", "did you mean 'trigger'?"),
         (added("[trigger.htpp]"), "10: trigger.htpp: unknown key", "did you mean 'http'?"),
