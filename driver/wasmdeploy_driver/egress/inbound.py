@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import sys
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from struct import pack
 from typing import cast
 
 from wasmdeploy_driver.egress.dial import Network, dial
@@ -32,6 +34,7 @@ _HEAD_SECONDS = 30.0
 _ENDING_SECONDS = 2.0
 # A token and a method in front of it fit well into this much.
 _UNAUTHENTICATED = 256
+_RESET = pack("ii", 1, 0)  # lingering for no time
 
 
 @dataclass(slots=True)
@@ -242,8 +245,10 @@ class Inbound(asyncio.Protocol):
         self._wait(_ENDING_SECONDS, self.abort)
 
     def abort(self) -> None:
-        """End the call now, on both sides."""
+        """End the call now, on both sides; the client sees a reset, which is not the end of an answer."""
         self._ending = True
+        with contextlib.suppress(OSError):  # closed already
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         self.transport.abort()
         if self._out is not None:
             self._out.transport.abort()

@@ -129,8 +129,9 @@ def _load_guest(image: Image, component: Component, engine: Engine) -> Answerer:
         runner = LoadedModule(engine, compiled.path, compiled.name, entrypoint=component.entrypoint)
     else:
         variables = values.fill_all(component.variables, f"{where}.variables")
-        runner = loaded = LoadedComponent(engine, compiled.path, variables, compiled.name)
-        if compiled.form == "http":
+        composed = compiled.form == "http"
+        runner = loaded = LoadedComponent(engine, compiled.path, variables, compiled.name, calls_out=composed)
+        if composed:
             runner = ReusedInstances(loaded, reuse) if reuse else loaded
             return Answerer(runner, context, bounds, loaded.told, may_exit=False)
     if reuse:

@@ -19,12 +19,20 @@ from wasmdeploy_driver.guest.sandbox import first_line, new_store, translate
 class LoadedComponent:
     """A compiled component with its imports linked: every `run` is a fresh instance."""
 
-    def __init__(self, engine: Engine, compiled: Path, variables: Mapping[str, str], name: str) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        compiled: Path,
+        variables: Mapping[str, str],
+        name: str,
+        *,
+        calls_out: bool = False,
+    ) -> None:
         self.engine = engine
         self.told = Told()
         try:
             self._component = component_from(engine, compiled)
-            self._linker = link(engine, self._component, variables, self.told)
+            self._linker = link(engine, self._component, variables, self.told, calls_out=calls_out)
             # A dry instantiation names an import that fits nothing now, not at the first request.
             store = new_store(engine, Bounds(1 << 32, 10, fuel=engine.fuel and 1 << 40))
             store.set_wasi(wasmtime.WasiConfig())

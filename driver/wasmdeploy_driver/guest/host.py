@@ -23,6 +23,7 @@ _NATIVE = (
     "wasi:random/",
     "wasi:sockets/",
 )
+_OUTGOING = "wasi:http/outgoing-handler@"
 _STORES = ("wasi:config/store@", "wasi:config/runtime@")
 
 
@@ -38,16 +39,22 @@ class Told:
         return trailers
 
 
-def link(engine: Engine, component: Component, variables: Mapping[str, str], told: Told) -> Linker:
+def link(
+    engine: Engine, component: Component, variables: Mapping[str, str], told: Told, *, calls_out: bool
+) -> Linker:
     """A linker that offers all that `component` imports.
 
-    What no host function serves traps with its name when it is called: SDKs import more than an app uses.
+    What no host function serves traps with its name when it is called: SDKs import more than an app uses. Only a
+    component that was composed with the adapter, which knows the way out, `calls_out`: wasmtime's client would go
+    anywhere.
     """
     linker = Linker(engine.raw)
     linker.add_wasip2()
     linker.add_wasi_http()
     for name, extern in component.type.imports(engine.raw).items():
         instance_type = extern.ty
+        if name.startswith(_OUTGOING) and not calls_out:
+            _deny(linker, name)
         if name.startswith(_NATIVE) or not isinstance(instance_type, types.ComponentInstanceType):
             continue
         with linker.root() as root, root.add_instance(name) as instance:
@@ -55,6 +62,13 @@ def link(engine: Engine, component: Component, variables: Mapping[str, str], tol
             for item, item_type in instance_type.exports(engine.raw).items():
                 _define(instance, f"{name}#{item}", item, item_type.ty, offered.get(item))
     return linker
+
+
+def _deny(linker: Linker, name: str) -> None:
+    linker.allow_shadowing = True
+    with linker.root() as root, root.add_instance(name) as instance:
+        instance.add_func("handle", lambda _store, _request, _options: Variant("HTTP-request-denied"))
+    linker.allow_shadowing = False
 
 
 def _define(

@@ -9,7 +9,7 @@ use wasip2::http::types::{
     ErrorCode, Fields, HeaderError, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingRequest,
     OutgoingResponse, RequestOptions, ResponseOutparam, Scheme,
 };
-use wasip2::io::streams::{InputStream, OutputStream, StreamError};
+use wasip2::io::streams::{OutputStream, StreamError};
 
 struct App;
 
@@ -97,7 +97,19 @@ impl Guest for App {
                 let response = OutgoingResponse::new(request.headers().clone());
                 finish(response, out, b"");
             }
-            "/fetch" => fetch(query, out),
+            "/fetch" => fetch(query, None, out),
+            "/fetch-within" => {
+                let (milliseconds, url) = query.split_once('&').expect("milliseconds&URL");
+                fetch(url, milliseconds.parse().ok(), out)
+            }
+            "/sockets" => {
+                let tcp = std::net::TcpStream::connect(query).map(drop).map_err(|error| error.kind());
+                let udp =
+                    std::net::UdpSocket::bind("0.0.0.0:0").and_then(|socket| socket.send_to(b"x", query));
+                let udp = udp.map(drop).map_err(|error| error.kind());
+                let lookup = std::net::ToSocketAddrs::to_socket_addrs("localhost:80").is_ok();
+                respond(out, 200, &[], format!("{tcp:?} {udp:?} {lookup}").as_bytes())
+            }
             "/file" => {
                 let text = std::fs::read_to_string(query).unwrap_or_else(|error| error.to_string());
                 respond(out, 200, &[], text.as_bytes())
@@ -160,17 +172,6 @@ fn write(response: &OutgoingResponse, body: &[u8]) {
 fn write_all(stream: &OutputStream, bytes: &[u8]) {
     for chunk in bytes.chunks(4096) {
         stream.blocking_write_and_flush(chunk).expect("written");
-    }
-}
-
-fn read_all(stream: &InputStream) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        match stream.blocking_read(1 << 16) {
-            Ok(some) => bytes.extend_from_slice(&some),
-            Err(StreamError::Closed) => return bytes,
-            Err(error) => panic!("{error}"),
-        }
     }
 }
 
@@ -255,7 +256,7 @@ fn check_fields(request: &IncomingRequest) -> String {
 }
 
 /// Fetches `http://authority/path` and answers with what came back, or with the error.
-fn fetch(url: &str, out: ResponseOutparam) {
+fn fetch(url: &str, milliseconds: Option<u64>, out: ResponseOutparam) {
     let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let headers = Fields::from_list(&[("x-from".to_owned(), b"guest".to_vec())]).expect("headers");
@@ -271,6 +272,9 @@ fn fetch(url: &str, out: ResponseOutparam) {
     let options = RequestOptions::new();
     options.set_connect_timeout(Some(2_000_000_000)).expect("an option");
     assert_eq!(options.connect_timeout(), Some(2_000_000_000));
+    let timeout = milliseconds.map(|milliseconds| milliseconds * 1_000_000);
+    options.set_first_byte_timeout(timeout).expect("an option");
+    options.set_between_bytes_timeout(timeout).expect("an option");
     let future = match outgoing_handler::handle(request, Some(options)) {
         Ok(future) => future,
         Err(code) => return respond(out, 502, &[], format!("handle: {code:?}").as_bytes()),
@@ -285,7 +289,18 @@ fn fetch(url: &str, out: ResponseOutparam) {
         Ok(response) => {
             let kind = response.headers().get("x-kind").concat();
             let body = response.consume().expect("a body");
-            let bytes = read_all(&body.stream().expect("a stream"));
+            let stream = body.stream().expect("a stream");
+            let mut bytes = Vec::new();
+            loop {
+                match stream.blocking_read(1 << 16) {
+                    Ok(some) => bytes.extend_from_slice(&some),
+                    Err(StreamError::Closed) => break,
+                    Err(StreamError::LastOperationFailed(error)) => {
+                        let words = error.to_debug_string();
+                        return respond(out, 502, &[], format!("body: {words}").as_bytes());
+                    }
+                }
+            }
             let text = format!(
                 "{} {} {}",
                 response.status(),
