@@ -16,6 +16,7 @@ ROOT = Path(__file__).parent.parent
 CLI_LAYERS = (
     ("main", "__main__"),
     ("commands",),
+    ("doctor",),
     ("deployment", "secrets", "builder", "componentize", "jobspec", "local", "templates"),
     ("web", "vault"),
     ("nomad",),

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_MARKS = {"ok": "green", "note": "cyan", "warning": "bold yellow", "error": "bold red"}
+
+
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How much is said: what --quiet, --verbose and --debug ask for."""
@@ -104,6 +107,17 @@ class Output:
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         for line in lines:
             self.data("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+    def marked(self, mark: str, *lines: str) -> None:
+        """Print a result on stdout as a mark and some lines below each other, the mark in its colour on a terminal."""
+        from rich.console import Console
+        from rich.text import Text
+
+        paper = Console(highlight=False, soft_wrap=True)
+        first, *rest = (harmless(line) for line in lines if line)
+        paper.print(Text.assemble((f"{mark:8}", _MARKS.get(mark, "")), first))
+        for line in rest:
+            paper.print(Text(f"        {line}", style="dim"))
 
     def error(self, message: str, hint: str = "") -> None:
         """Print the one line that says what failed, and the next step below it."""

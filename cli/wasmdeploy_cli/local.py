@@ -16,8 +16,9 @@ from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.errors import ConfigError, GuestTrap, SecretError
 from wasmdeploy_cli.job import make_task
 from wasmdeploy_cli.manifest import App, require_built
+from wasmdeploy_cli.nomad.settings import vault_settings
 from wasmdeploy_driver.executor.launch import Launch
-from wasmdeploy_driver.secrets import GivenSecrets, Secret, SecretSource, VaultSecrets
+from wasmdeploy_driver.secrets import GivenSecrets, Secret, SecretSource
 from wasmdeploy_driver.task import Dir, Limits, Task
 from wasmdeploy_driver.variables import resolve
 
@@ -151,19 +152,16 @@ def _secrets(task: Task, given: Mapping[str, str]) -> SecretSource:
     needed = {variable.name for variable in task.secrets}
     if needed <= given.keys():
         return GivenSecrets({name: Secret(value) for name, value in given.items()})
-    vault_address, token = os.environ.get("VAULT_ADDR", ""), os.environ.get("VAULT_TOKEN", "")
-    if not vault_address:
-        from wasmdeploy_cli.stack.state import current
-
-        if (stack := current()) is not None:
-            vault_address, token = stack.vault_addr, stack.vault_token.reveal()
-    if not vault_address or given:
+    where = vault_settings()
+    if not where.vault or given:
         missing = ", ".join(sorted(needed - given.keys()))
         raise SecretError(
             f"no value for the secret {missing}",
             "give it with --variable NAME=@FILE, or set VAULT_ADDR and VAULT_TOKEN",
         )
-    return VaultSecrets(vault_address, Secret(token), ca_cert=os.environ.get("VAULT_CACERT", ""))
+    from wasmdeploy_cli.vault import StoredSecrets, Vault
+
+    return StoredSecrets(Vault(where))
 
 
 def run_once(module: Path, args: tuple[str, ...], env: Mapping[str, str], dirs: tuple[str, ...]) -> int:

@@ -105,30 +105,6 @@ class VaultSecrets:
             )
         return self._connected
 
-    def write(self, path: str, field: str, value: Secret) -> int:
-        """Set one field beside the others at `<mount>/<path>` and give the new version; raises SecretError."""
-        mount, rest = _mount_and_path(path)
-        self.read(path, field)
-        fields = {**(self._read[path] or {}), field: value.reveal()}
-        with self._translated(f"write {path}"):
-            # The version that was read must still be the newest, or another's change would be lost.
-            version = self.versions[path] if path in self.versions else self._newest(mount, rest)
-            answer = self._client().secrets.kv.v2.create_or_update_secret(
-                path=rest, secret=fields, cas=version, mount_point=mount
-            )
-        del self._read[path]
-        return int(answer["data"]["version"])
-
-    def _newest(self, mount: str, path: str) -> int:
-        """The number of the newest version, also of a path whose newest version was deleted; 0 for a new path."""
-        import hvac.exceptions
-
-        try:
-            answer = self._client().secrets.kv.v2.read_secret_metadata(path=path, mount_point=mount)
-        except hvac.exceptions.InvalidPath:
-            return 0
-        return int(answer["data"]["current_version"])
-
     def _fetch(self, path: str) -> Mapping[str, Any] | None:
         import hvac.exceptions
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from wasmdeploy_cli.errors import ConfigError
-from wasmdeploy_cli.nomad.settings import from_environment, settings
+from wasmdeploy_cli.nomad.settings import from_environment, settings, vault_settings
 from wasmdeploy_cli.nomad.tls import Tls
 
 
@@ -152,3 +152,11 @@ def test_a_token_file_that_cannot_be_read(tmp_path):
     """A token file that was named must be there."""
     with pytest.raises(ConfigError, match="CONSUL_HTTP_TOKEN_FILE"):
         from_environment({"NOMAD_ADDR": "http://n", "CONSUL_HTTP_TOKEN_FILE": str(tmp_path / "gone")})
+
+
+def test_what_runs_here_asks_the_named_vault(home):
+    """VAULT_ADDR alone names a Vault for `up`, with the token of `vault login`; without it the cluster's is asked."""
+    (home / ".vault-token").write_text("left")
+    found = vault_settings({"VAULT_ADDR": "https://v", "VAULT_NAMESPACE": "team"})
+    assert (found.vault, found.vault_token.reveal(), found.vault_namespace) == ("https://v", "left", "team")
+    assert vault_settings({"NOMAD_ADDR": "http://n"}).vault == ""

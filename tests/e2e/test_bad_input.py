@@ -111,7 +111,7 @@ def test_unreachable_programs_are_named_with_their_address(world: World, bad: Pa
     refused(
         world,
         bad,
-        "refuses to read secret/default/bad",
+        "does not know the token",
         **nomad,
         VAULT_ADDR=world.stack.vault_addr,
         VAULT_TOKEN="x",

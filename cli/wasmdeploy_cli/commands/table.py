@@ -36,6 +36,7 @@ COMMANDS: Mapping[str, Entry | Group] = {
     "status": Entry("status", "Show the app's version and instances."),
     "logs": Entry("logs", "Print what the app's instances wrote."),
     "destroy": Entry("destroy", "Take the app off the cluster."),
+    "doctor": Entry("doctor", "Check the app, the nodes and the cluster."),
     "secrets": Group(
         "The app's secrets in Vault.",
         {

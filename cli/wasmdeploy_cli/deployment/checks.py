@@ -7,9 +7,9 @@ from wasmdeploy_cli.errors import ClusterError
 from wasmdeploy_cli.job import make_task
 from wasmdeploy_cli.manifest import App, require_built
 from wasmdeploy_cli.nomad import Nomad, Settings
+from wasmdeploy_cli.vault import StoredSecrets, Vault
 from wasmdeploy_cli.web import request
 from wasmdeploy_driver.executor.check import Checked, check_app_guest
-from wasmdeploy_driver.secrets import VaultSecrets
 from wasmdeploy_driver.variables import resolve
 
 _DRIVER = "wasm"
@@ -90,20 +90,9 @@ def check_secrets(settings: Settings, app: App, out: Output) -> str:
     if not settings.vault:
         out.event("unchecked", "Secrets are not checked: VAULT_ADDR is not set")
         return ""
-    vault = vault_of(settings)
+    vault = StoredSecrets(Vault(settings))
     resolve(make_task(app, dict.fromkeys(app.component, ""), values=_any_values(app)), vault)
     return " ".join(f"{path}@{version}" for path, version in sorted(vault.versions.items()))
-
-
-def vault_of(settings: Settings) -> VaultSecrets:
-    """The Vault that the settings name."""
-    verify = settings.vault_tls.verify
-    return VaultSecrets(
-        settings.vault,
-        settings.vault_token,
-        namespace=settings.vault_namespace,
-        ca_cert=verify if isinstance(verify, str) else "",
-    )
 
 
 def _any_values(app: App) -> dict[str, str]:

@@ -35,6 +35,8 @@ class Settings:
     vault_namespace: str = ""
     vault_tls: Tls = field(default_factory=Tls)
     traefik: str = ""
+    traefik_api: str = ""  # the entry point of its API, often another one
+    traefik_config: str = ""  # its static configuration, known for the local stack only
     components: Path | None = None
     local: bool = False
 
@@ -75,10 +77,19 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         vault=stack.vault_addr,
         vault_token=stack.vault_token,
         traefik=stack.traefik_addr,
+        traefik_api=stack.traefik_admin_addr,
+        traefik_config=stack.traefik_config,
         components=stack.components_dir,
         local=True,
     )
     return _over(local, environment) if named else local
+
+
+def vault_settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The Vault that VAULT_ADDR names, else that of the cluster: for what runs here and on no cluster."""
+    if environment.get("VAULT_ADDR"):
+        return from_environment({"NOMAD_ADDR": _NOMAD_DEFAULT, **environment})
+    return settings(environment)
 
 
 def _over(local: Settings, environment: Mapping[str, str]) -> Settings:
@@ -91,6 +102,8 @@ def _over(local: Settings, environment: Mapping[str, str]) -> Settings:
         if given.vault in ("", local.vault) and not environment.get("VAULT_TOKEN")
         else given.vault_token,
         traefik=given.traefik or local.traefik,
+        traefik_api=given.traefik_api or local.traefik_api,
+        traefik_config=local.traefik_config if given.traefik in ("", local.traefik) else "",
         components=given.components or local.components,
         local=True,
     )
@@ -118,6 +131,7 @@ def from_environment(environment: Mapping[str, str]) -> Settings:
         vault_namespace=environment.get("VAULT_NAMESPACE", ""),
         vault_tls=read_tls(environment, "VAULT", _said(environment, "VAULT_SKIP_VERIFY", "1", "t", "true")),
         traefik=_url(environment, "TRAEFIK_ADDR"),
+        traefik_api=_url(environment, "TRAEFIK_API_ADDR"),
         components=Path(components) if components else None,
     )
 

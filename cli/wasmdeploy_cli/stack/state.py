@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wasmdeploy_cli.errors import StackError
 from wasmdeploy_cli.stack import processes
-from wasmdeploy_cli.stack.config import address
+from wasmdeploy_cli.stack.config import address, traefik
 from wasmdeploy_cli.stack.directory import Directory, located, opened
 from wasmdeploy_cli.stack.record import Record
 from wasmdeploy_driver.secrets import Secret
@@ -22,6 +22,8 @@ class StackState:
     vault_addr: str
     vault_token: Secret
     traefik_addr: str
+    traefik_admin_addr: str
+    traefik_config: str  # as a text
     components_dir: Path
     data_dir: Path
 
@@ -51,6 +53,8 @@ def described(directory: Directory, record: Record) -> StackState:
         vault_addr=address(record.ports, "vault.http"),
         vault_token=keys.root_token,
         traefik_addr=address(record.ports, "traefik.web"),
+        traefik_admin_addr=address(record.ports, "traefik.admin"),
+        traefik_config=traefik(directory, record.ports, record.features),
         components_dir=directory.components,
         data_dir=directory.path,
     )

@@ -79,3 +79,22 @@ def split(path: str) -> tuple[str, str]:
             f"Vault path {path!r} needs a mount and a path", "write it as MOUNT/PATH, like secret/app"
         )
     return mount, rest
+
+
+class StoredSecrets:
+    """Secrets as an executor would read them (`SecretSource`), with the operator's token; each path is read once."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._kv = Kv(vault)
+        self._read: dict[str, Version] = {}
+
+    def read(self, path: str, field: str) -> Secret | None:
+        """The field at `<mount>/<path>`, None where there is none; raises SecretError."""
+        if path not in self._read:
+            self._read[path] = self._kv.read(path)
+        return self._read[path].secret(field)
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """The version of each path that was read and has fields."""
+        return {path: version.number for path, version in self._read.items() if version.fields}

@@ -19,6 +19,26 @@ class Checked:
     binary: Binary
 
 
+_DEBUG = (".debug_info", ".debug_line", "sourceMappingURL")
+
+
+def unoffered(binary: Binary) -> tuple[str, ...]:
+    """The imports of a component that no host function serves: a call of one traps."""
+    from wasmdeploy_driver.guest.host import serves  # wasmtime loads its library
+
+    return tuple(name for name in binary.imports if not serves(name)) if binary.component else ()
+
+
+def debug_sections(path: Path) -> tuple[str, ...]:
+    """The custom sections of debug information, those of modules in a component too; raises GuestError."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise GuestError(f"{path}: {error.strerror}") from error
+    # A section's name follows its length; a search finds it at any depth, and skips reading the nesting.
+    return tuple(name for name in _DEBUG if bytes((len(name),)) + name.encode() in data)
+
+
 def check_app_guest(
     path: Path, *, engine: str = "", executor: str = "", entrypoint: str = "_start"
 ) -> Checked:

@@ -71,6 +71,11 @@ def _deny(linker: Linker, name: str) -> None:
     linker.allow_shadowing = False
 
 
+def serves(interface: str) -> bool:
+    """Whether an import is more than a stand-in that traps."""
+    return interface.startswith(_NATIVE) or bool(_offered(interface, {}, Told()))
+
+
 def _define(
     instance: LinkerInstance, full: str, item: str, kind: Any, function: Callable[..., Any] | None
 ) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.stack.vault import VaultServer
 from wasmdeploy_cli.errors import SecretError
-from wasmdeploy_cli.vault import Kv, Vault
+from wasmdeploy_cli.vault import Kv, StoredSecrets, Vault
 from wasmdeploy_cli.vault.kv import split
 from wasmdeploy_driver.secrets import Secret
 
@@ -53,6 +53,17 @@ def test_values_that_are_no_text(kv: Kv) -> None:
     assert [found.secret(name) for name in "ntl"] == [Secret("5"), Secret("true"), Secret("[1]")]
     assert found.fields == {"n": 5, "t": True, "l": [1]}
     assert "5" not in repr(found).replace(str(found.created), "")
+
+
+def test_as_an_executor_reads(kv: Kv, vault: VaultServer) -> None:
+    """Each path is read once, and the versions of those that were found are known."""
+    kv.write("secret/kv/read", {"x": "1"}, 0)
+    stored = StoredSecrets(Vault(vault.settings()))
+    assert stored.read("secret/kv/read", "x") == Secret("1")
+    kv.write("secret/kv/read", {"x": "2", "y": "3"}, 1)
+    assert (stored.read("secret/kv/read", "x"), stored.read("secret/kv/read", "y")) == (Secret("1"), None)
+    assert stored.read("secret/kv/none", "x") is None
+    assert stored.versions == {"secret/kv/read": 1}
 
 
 @pytest.mark.parametrize("path", ["", "secret", "/secret/"])

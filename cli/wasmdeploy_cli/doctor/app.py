@@ -1,0 +1,92 @@
+"""The app as it lies here: its components' files."""
+
+from __future__ import annotations
+
+import re
+
+from wasmdeploy_cli.doctor.finding import Finding, failed
+from wasmdeploy_cli.errors import GuestError
+from wasmdeploy_cli.manifest import App
+from wasmdeploy_driver.executor.check import Checked, check_app_guest, debug_sections, unoffered
+
+_LARGE = 64 << 20  # bytes; Python's components are about 20 MB
+_LEVEL = re.compile(r"wasi:[a-z-]+/[a-z-]+@(\d+\.\d+)")
+
+
+def app_findings(app: App) -> list[Finding]:
+    """What is to be said about each component."""
+    found = [
+        Finding("app", "manifest", "ok", f"{app.name}: {len(app.component)} component(s)", str(app.path))
+    ]
+    for name in app.component:
+        executor = app.executor(name)
+        source = app.source(name)
+        try:
+            checked = check_app_guest(
+                source,
+                engine=app.component[name].engine,
+                executor=executor.type,
+                entrypoint=executor.entrypoint,
+            )
+            debug = debug_sections(source)
+        except GuestError as error:
+            found.append(failed("app", f"component {name}", error))
+        else:
+            found += component_findings(name, checked, debug)
+    return found
+
+
+def component_findings(name: str, checked: Checked, debug: tuple[str, ...]) -> list[Finding]:
+    """One usable component: what it is, and what of it may surprise."""
+    check, found = f"component {name}", []
+    if missing := unoffered(checked.binary):
+        found.append(
+            Finding(
+                "app",
+                check,
+                "warning",
+                "imports what no host offers: a call of it ends the request",
+                ", ".join(missing),
+                "build it without these imports, or make sure that they are never called",
+            )
+        )
+    if checked.size > _LARGE:
+        found.append(
+            Finding(
+                "app",
+                check,
+                "warning",
+                f"is large: {_size(checked.size)}",
+                "nodes download and compile it before it serves",
+                "build it for release; strip it: wasm-tools strip -a",
+            )
+        )
+    if debug:
+        found.append(
+            Finding(
+                "app",
+                check,
+                "note",
+                "carries debug information",
+                ", ".join(debug),
+                "wasm-tools strip FILE -o FILE, where nobody reads its backtraces",
+            )
+        )
+    if all(each.severity == "note" for each in found):
+        found.insert(
+            0, Finding("app", check, "ok", f"{level(checked)}, {_size(checked.size)}", checked.digest)
+        )
+    return found
+
+
+def level(checked: Checked) -> str:
+    """Which WASI it was built for."""
+    names = (*checked.binary.imports, *checked.binary.exports)
+    levels = sorted({match[1] for name in names if (match := _LEVEL.match(name))})
+    if not checked.binary.component:
+        return "WASI preview 1 module"
+    return f"WASI {' and '.join(levels)} component" if levels else "component"
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"

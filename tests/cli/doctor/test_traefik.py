@@ -1,0 +1,37 @@
+"""Traefik's configuration and names, decided without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from wasmdeploy_cli.doctor.traefik import dns_finding, refresh_finding
+
+JOB = Path(__file__).parents[3] / "jobspecs" / "traefik.nomad.hcl"
+
+
+@pytest.mark.parametrize(
+    ("configuration", "severity"),
+    [
+        ("providers:\n  consulCatalog:\n    refreshInterval: 1s\n", "ok"),
+        ('["--providers.consulcatalog.refreshinterval=500ms"]', "ok"),
+        ('{"templates": ["[providers.nomad]\\n  refreshInterval = \\"2s\\""]}', "ok"),
+        ("refreshInterval: 5s", "error"),
+        ("refreshInterval: 1m30s", "error"),
+        ("providers:\n  consulCatalog: {}", "error"),
+        (JOB.read_text(), "ok"),
+    ],
+    ids=["yaml", "argument", "toml-in-json", "as-long", "longer", "default", "ours"],
+)
+def test_refresh(configuration: str, severity: str) -> None:
+    """Traefik must look more often than instances take to leave; what it does by default is too seldom."""
+    assert refresh_finding(configuration, 5).severity == severity
+
+
+def test_names() -> None:
+    """A name that nobody resolves is a warning; names of this machine need none."""
+    finding = dns_finding("no-such-name.invalid", "10.0.0.1")
+    assert finding is not None
+    assert (finding.severity, "10.0.0.1" in finding.fix) == ("warning", True)
+    assert dns_finding("shop.localhost", "") is None
