@@ -82,6 +82,16 @@ def test_memory(tmp_path: Path) -> None:
         assert executor.request("/hello")[0] == 200
 
 
+def test_fuel(tmp_path: Path) -> None:
+    """A guest that uses up its fuel fails alone, without a limit of time."""
+    source = rust_guest("rust-http")
+    task = replace(task_of(source), limits=Limits(timeout="0", fuel=50_000_000))
+    with Executor(tmp_path, task, source) as executor:
+        executor.start()
+        assert executor.request("/loop")[0] >= 500
+        assert executor.request("/hello")[0] == 200
+
+
 def test_instances_that_stay(tmp_path: Path) -> None:
     """`isolation = "instance"` holds for this engine too."""
     source = rust_guest("rust-http")

@@ -45,6 +45,23 @@ def test_limits() -> None:
     assert not any(each.startswith("timeout") for each in unbounded)
 
 
+def test_more_limits() -> None:
+    """Fuel, instances and requests at once are wasmtime's own."""
+    found = arguments(component(), SERVED, fuel=7, table_entries=9, instances=3, concurrency=5)
+    assert {"fuel=7", "max-table-elements=9", "max-instances=3"} <= set(following(found, "-W"))
+    assert following(found, "--max-concurrent-requests") == ["5"]
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [{"cpu_time": "1s"}, {"request_bytes": 1}, {"response_bytes": 1}, {"queue": 1}, {"outbound_calls": 1}],
+)
+def test_limits_that_nobody_would_keep(limits: dict[str, object]) -> None:
+    """A limit that wasmtime does not know is refused, not ignored."""
+    with pytest.raises(ConfigError, match=f"limits.{next(iter(limits))}"):
+        arguments(component(), SERVED, **limits)
+
+
 @pytest.mark.parametrize("binary", [SERVED, ASYNC])
 def test_a_fresh_instance_for_each_request(binary: Binary) -> None:
     """WASI 0.3 guests are fresh too, whose instances wasmtime would use again by itself."""

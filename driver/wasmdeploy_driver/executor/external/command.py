@@ -16,6 +16,9 @@ from wasmdeploy_driver.variables import TEMPLATE, Values
 ENGINE = "wasmtime"
 ANY_HOST = "*://*:*"
 _OUTGOING = re.compile(r"wasi:http/(?:outgoing-handler@0\.2|(?:client|handler)@0\.3)\.")
+# Limits that only an executor in between could keep.
+_UNKEPT = ("cpu_time", "request_bytes", "response_bytes", "queue", "outbound_calls")
+_DEFAULTS = Limits()
 # Where the task sets no bound: longer than anything lives.
 _EVER = 10 * 365 * 86400
 _UNBOUNDED = (1 << 32) - 1
@@ -56,8 +59,9 @@ def serve_arguments(
         "-S",
         "config=y",
     ]
-    arguments += [*code_arguments(task.limits, binary), *(("-S", "p3=y") if binary.wasi_03 else ())]
-    arguments += [*_limits(task.limits), *_instances(component)]
+    limits = task.limits_of(component)
+    arguments += [*code_arguments(limits, binary), *(("-S", "p3=y") if binary.wasi_03 else ())]
+    arguments += [*_limits(limits, f"component.{component.name}"), *_instances(component)]
     for name, value in _public(task, component, "environment", component.environment, values).items():
         arguments += ["--env", f"{name}={value}"]
     variables = _public(task, component, "variables", component.variables, values)
@@ -81,8 +85,9 @@ def serve_arguments(
 def code_arguments(limits: Limits, binary: Binary) -> list[str]:
     """What the compiled code depends on, the same when it is compiled and when it is run."""
     timed = "y" if seconds(limits.timeout, "limits.timeout") else "n"
+    counted = ["-W", f"fuel={limits.fuel}"] if limits.fuel > 0 else []
     asynchronous = ["-W", "component-model-async=y"] if binary.wasi_03 else []
-    return ["-W", f"epoch-interruption={timed}", *asynchronous]
+    return ["-W", f"epoch-interruption={timed}", *counted, *asynchronous]
 
 
 def _check_outgoing(component: Component, binary: Binary) -> None:
@@ -95,12 +100,22 @@ def _check_outgoing(component: Component, binary: Binary) -> None:
         )
 
 
-def _limits(limits: Limits) -> list[str]:
-    bounds = bounds_of(limits)
+def _limits(limits: Limits, where: str) -> list[str]:
+    for name in _UNKEPT:
+        if getattr(limits, name) != getattr(_DEFAULTS, name):
+            raise ConfigError(
+                f"{where}.limits.{name}: the wasmtime command line has no such limit",
+                "leave it out, or the engine",
+            )
+    bounds = bounds_of(limits, where)
     arguments = ["-W", f"max-memory-size={bounds.memory}", "-W", f"max-table-elements={bounds.tables}"]
+    if bounds.instances:
+        arguments += ["-W", f"max-instances={bounds.instances}"]
     if bounds.seconds:
         arguments += ["-W", f"timeout={_milliseconds(bounds.seconds)}ms"]
-    return arguments
+    if limits.concurrency < 1:
+        raise ConfigError(f"{where}.limits.concurrency must be at least 1, is {limits.concurrency}")
+    return [*arguments, "--max-concurrent-requests", str(limits.concurrency)]
 
 
 def _instances(component: Component) -> list[str]:

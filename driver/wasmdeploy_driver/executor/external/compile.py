@@ -48,7 +48,7 @@ def compile_external(launch: Launch, notify: Notify) -> ExternalGuest | None:
             f'{shown} has engine = "wasmtime", and there is no wasmtime on this node',
             "install the wasmtime command line on the PATH of Nomad's agent, or leave out the engine",
         )
-    arguments = code_arguments(launch.task.limits, binary)
+    arguments = code_arguments(launch.task.limits_of(component), binary)
 
     def make(entry: Path) -> None:
         _compile(program, arguments, guest, entry, shown)
