@@ -69,6 +69,9 @@ count = 2
 `{{ name }}` in a component's environment, variables or outbound hosts is replaced by the variable of that name; other
 braces stay as they are. A variable needs a `default`, or `required = true`, or `secret = true`. An error
 names the file, the line, the key and, for a key that does not exist, the nearest one that does.
+
+Tables below `[env.NAME]` (`application`, `variables`, `component`, `deploy`) are laid over these by `--env NAME`, as
+[deploying.md](deploying.md) shows.
 """
 
 OUTBOUND = """\

@@ -52,6 +52,7 @@ HOMES = {
     "hyperframe": ("wasmdeploy_driver.http.http2",),
     "httptools": ("wasmdeploy_driver.http.reader",),
     "httpx": (
+        "wasmdeploy_cli.nomad.events",
         "wasmdeploy_cli.nomad.logs",
         "wasmdeploy_cli.stack.health",
         "wasmdeploy_cli.stack.vault",

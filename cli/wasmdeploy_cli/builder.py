@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,29 @@ def build(app: App, out: Output) -> list[Built]:
     if not built:
         out.note("Nothing to build: no component has a build command")
     return built
+
+
+def stale(app: App) -> list[str]:
+    """The components that are to be built before a deploy: not there yet, or older than a file they depend on.
+
+    What a component depends on is what its `build.watch` says; without it, only a missing one is stale.
+    """
+    return [
+        name
+        for name, component in app.component.items()
+        if component.build is not None and _older(app.source(name), app.directory, component.build.watch)
+    ]
+
+
+def _older(built: Path, directory: Path, patterns: Iterable[str]) -> bool:
+    if not built.is_file():
+        return True
+    then = built.stat().st_mtime
+    return any(
+        file.is_file() and file.stat().st_mtime > then
+        for pattern in patterns
+        for file in directory.glob(pattern)
+    )
 
 
 def _run(command: str, workdir: Path, name: str) -> None:

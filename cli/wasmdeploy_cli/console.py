@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -54,6 +57,9 @@ def _tell_requests() -> None:
         logger.propagate = False
 
 
+_COLOURS = (31, 32, 33, 34, 35, 36)  # as terminals number them; black and white would vanish on some
+
+
 class Output:
     """Prints results and progress for one command; `json_mode` turns both into JSON lines on stdout."""
 
@@ -100,6 +106,61 @@ class Output:
         else:
             self.note(f"{text} …")
             yield
+
+    @contextmanager
+    def step(self, name: str, text: str) -> Iterator[None]:
+        """One named step of something long: a spinner while it runs on a terminal, a line once it is done."""
+        started = time.monotonic()
+        if self.json_mode:
+            self.data({"event": "step", "step": name, "state": "started", "message": text})
+            yield
+            self.data(
+                {
+                    "event": "step",
+                    "step": name,
+                    "state": "done",
+                    "seconds": round(time.monotonic() - started, 1),
+                }
+            )
+            return
+        if self.quiet:
+            yield
+            return
+        from rich.markup import escape
+
+        if self.words.is_terminal:
+            with self.words.status(escape(f"{name}: {text}")):
+                yield
+        else:
+            yield
+        self.note(f"{name:<8} {text} ({time.monotonic() - started:.1f} s)")
+
+    def choice(self, question: str, answers: Sequence[str], default: str) -> str:
+        """Ask on a terminal for one of the answers (their first letters will do); elsewhere it is the default."""
+        if self.json_mode or not (sys.stdin.isatty() and self.words.is_terminal):
+            return default
+        shown = "/".join(answers)
+        while True:
+            self.note(f"{question} [{shown}, default {default}]")
+            try:
+                given = input().strip().lower()
+            except (EOFError, KeyboardInterrupt):
+                return default
+            found = [answer for answer in answers if given and answer.startswith(given)]
+            if found or not given:
+                return found[0] if found else default
+
+    def line_of(self, mark: str, text: str) -> None:
+        """Print a line of somebody's, with who it is before it: on a terminal in a colour of its own."""
+        if sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
+            colour = _COLOURS[zlib.crc32(mark.encode()) % len(_COLOURS)]
+            mark = f"\x1b[{colour}m{mark}\x1b[0m"
+        self.data(f"{mark} {harmless(text)}")
+
+    def clear(self) -> None:
+        """Make place for what comes anew: an empty terminal, nothing elsewhere."""
+        if sys.stdout.isatty() and not self.json_mode:
+            sys.stdout.write("\x1b[H\x1b[2J")
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Print aligned columns to stdout (use `data` for the `--json` form)."""

@@ -14,10 +14,12 @@ from wasmdeploy_cli.nomad.tls import Tls
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status and a body."""
+    """A status, a body, the headers, and the words that came with the status."""
 
     status: int
     body: bytes
+    headers: tuple[tuple[str, str], ...] = ()
+    reason: str = ""
 
 
 def request(
@@ -28,6 +30,7 @@ def request(
     tls: Tls | None = None,
     headers: Mapping[str, str] | None = None,
     file: Path | None = None,
+    content: bytes = b"",
     timeout: float = 10,
 ) -> Answer:
     """One request; `what` names the other side in the ClusterError where no answer comes."""
@@ -36,11 +39,17 @@ def request(
     try:
         with httpx.Client(verify=context, timeout=timeout) as client:
             if file is None:
-                answer = client.request(method, url, headers=dict(headers or {}), extensions=tls.extensions)
+                answer = client.request(
+                    method,
+                    url,
+                    headers=dict(headers or {}),
+                    content=content or None,
+                    extensions=tls.extensions,
+                )
             else:
-                with file.open("rb") as content:
+                with file.open("rb") as stream:
                     answer = client.request(
-                        method, url, headers=dict(headers or {}), content=content, extensions=tls.extensions
+                        method, url, headers=dict(headers or {}), content=stream, extensions=tls.extensions
                     )
     except (httpx.InvalidURL, UnicodeError) as error:  # a host name may be one that cannot be asked for
         raise ClusterError(f"{what}: {url!r} is no URL") from error
@@ -48,4 +57,5 @@ def request(
         raise ClusterError(f"{what} at {url} did not answer within {timeout:g} s") from error
     except httpx.HTTPError as error:
         raise ClusterError(f"{what} at {url} cannot be reached") from error
-    return Answer(answer.status_code, answer.content)
+    received = tuple(answer.headers.multi_items())
+    return Answer(answer.status_code, answer.content, received, answer.reason_phrase)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -26,6 +26,7 @@ class Load:
     url: str
     host: str
     rate: int = 150
+    path: str = "/"
     sent: int = 0
     seconds: float = 0.0
     bodies: set[str] = field(default_factory=set)
@@ -63,7 +64,8 @@ class Load:
             return False
         method, body, host = ("POST", _BODY, self.host) if number % 4 == 0 else ("GET", b"", self.host)
         writer.write(
-            f"{method} / HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+            f"{method} {self.path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+            + body
         )
         try:
             status, text, keep = await asyncio.wait_for(_answer(reader), _PATIENCE)
@@ -80,14 +82,24 @@ async def _answer(reader: asyncio.StreamReader) -> tuple[int, str, bool]:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
     lines = head.split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
-    body = await reader.readexactly(int(headers["content-length"]))
+    if headers.get("transfer-encoding") == "chunked":
+        body = b"".join([chunk async for chunk in _chunks(reader)])
+    else:
+        body = await reader.readexactly(int(headers["content-length"]))
     return int(lines[0].split(" ")[1]), body.decode(), headers.get("connection") != "close"
 
 
+async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+    while size := int(await reader.readline(), 16):
+        yield await reader.readexactly(size)
+        await reader.readline()
+    await reader.readline()
+
+
 @contextmanager
-def steady(url: str, host: str) -> Iterator[Load]:
+def steady(url: str, host: str, rate: int = 150, path: str = "/") -> Iterator[Load]:
     """Load for the time of the block; its counts are final once the block has ended."""
-    load = Load(url, host)
+    load = Load(url, host, rate, path)
     thread = threading.Thread(target=lambda: asyncio.run(load._run()))
     thread.start()
     try:

@@ -68,7 +68,7 @@ def _described(job: Mapping[str, Any]) -> str:
 def _manifest(ctx: typer.Context) -> App:
     from wasmdeploy_cli.manifest import load
 
-    return load(Path(ctx.params.get("path") or "."))
+    return load(Path(ctx.params.get("path") or ctx.params.get("manifest") or "."))
 
 
 def _nomad(path: str) -> Any:

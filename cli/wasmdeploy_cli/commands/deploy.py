@@ -3,48 +3,127 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wasmdeploy_cli.commands.options import HERE, Json, ManifestPath, Variables
+from wasmdeploy_cli.commands.options import (
+    HERE,
+    ComponentDir,
+    Detach,
+    Environment,
+    Json,
+    Timeout,
+    Variables,
+)
 from wasmdeploy_cli.console import Output
+
+if TYPE_CHECKING:
+    from wasmdeploy_cli.deployment.deploy import Registered
+    from wasmdeploy_cli.deployment.proposal import Proposal
+    from wasmdeploy_cli.manifest import App
+    from wasmdeploy_cli.nomad import Nomad, Settings
+
+_INTERRUPTED = 130
 
 
 def command(
-    path: ManifestPath = HERE,
+    path: Annotated[
+        Path,
+        typer.Argument(
+            metavar="[PATH]",
+            help="The manifest, the directory it is in, or a plan.json of `plan --out`.",
+            show_default=False,
+        ),
+    ] = HERE,
+    env: Environment = "",
     variable: Variables = None,
-    build: Annotated[bool, typer.Option("--build", "-b", help="Build the app first.")] = False,
-    component_dir: Annotated[
-        Path | None,
+    build: Annotated[
+        bool | None,
         typer.Option(
-            help="Directory that the nodes share and their drivers allow; components are copied to it."
+            "--build/--no-build", "-b", help="Build the app first, or never.", show_default="where stale"
         ),
     ] = None,
-    timeout: Annotated[str, typer.Option(help="How long to wait for the new version, like 10m.")] = "10m",
-    detach: Annotated[
-        bool, typer.Option("--detach", help="Do not wait: end once Nomad has the job.")
+    canary: Annotated[
+        int,
+        typer.Option(
+            "--canary", min=0, metavar="N", show_default=False,
+            help="Start N instances beside the old version, and wait for `wasmdeploy promote`.",
+        ),
+    ] = 0,
+    auto_promote: Annotated[
+        bool, typer.Option("--auto-promote", help="With --canary: promote by itself once they are healthy.")
     ] = False,
+    component_dir: ComponentDir = None,
+    timeout: Timeout = "10m",
+    detach: Detach = False,
     as_json: Json = False,
-) -> None:
+) -> int:  # fmt: skip
     """Bring the app to the cluster, and wait until it serves.
 
-    The cluster is that of NOMAD_ADDR, or the local stack. Everything is checked before anything is sent.
-    Example: wasmdeploy deploy --build
+    The cluster is that of NOMAD_ADDR, or the local stack. Everything is checked before anything is sent; until the
+    new version is healthy, and where it does not become so, the old one serves. It ends with 0 where the version
+    serves, 1 where it does not (2: the manifest or an option is wrong), 130 after Ctrl-C.
+
+    Example: wasmdeploy deploy --env production --canary 1
     """
-    from wasmdeploy_cli.builder import build as build_app
-    from wasmdeploy_cli.deployment.deploy import Options, deploy
+    from wasmdeploy_cli.deployment import planfile
+    from wasmdeploy_cli.deployment.proposal import Options, propose
+    from wasmdeploy_cli.job import Canaries
     from wasmdeploy_cli.manifest import load, read_values
-    from wasmdeploy_cli.nomad import settings
-    from wasmdeploy_driver.duration import seconds
+    from wasmdeploy_cli.nomad import Nomad, settings
 
     out = Output(as_json)
-    app = load(path)
-    wait = 0.0 if detach else seconds(timeout, "--timeout")
-    if build:
-        build_app(app, out)
-    url = deploy(app, settings(), Options(read_values(variable or []), component_dir, wait), out)
-    done = "Registered" if detach else "Deployed"
-    out.data(
-        {"event": "done", "app": app.name, "url": url} if as_json else f"{done} {app.name} {url}".rstrip()
+    where = settings()
+    planned = planfile.read(path) if planfile.is_plan(path) else None
+    options = Options(
+        read_values(variable or []), component_dir, Canaries(canary, auto_promote or not canary)
     )
+    if planned:
+        planfile.require_alone(options, env)
+        options, build = planned.options, False
+    app = load(planned.manifest if planned else path, planned.environment if planned else env)
+    _build(app, build, out)
+    nomad = Nomad(where, app.namespace, app.deploy.region)
+    proposal = propose(app, where, options, nomad, out)
+    if planned:
+        planfile.require_same(planned, proposal)
+    return _deploy(proposal, nomad, where, timeout, detach, out)
+
+
+def _build(app: App, build: bool | None, out: Output) -> None:
+    from wasmdeploy_cli.builder import build as build_app
+    from wasmdeploy_cli.builder import stale
+
+    if build or (build is None and stale(app)):
+        build_app(app, out)
+
+
+def _deploy(
+    proposal: Proposal, nomad: Nomad, where: Settings, timeout: str, detach: bool, out: Output
+) -> int:
+    from wasmdeploy_cli.commands.cluster import finish
+    from wasmdeploy_cli.deployment.deploy import forget_components, submit
+
+    registered = submit(proposal, nomad, out)
+    try:
+        finish(registered, nomad, where, timeout, detach, out)
+    except KeyboardInterrupt:
+        _interrupted(registered, nomad, out)
+        return _INTERRUPTED
+    forget_components(proposal, nomad)
+    return 0
+
+
+def _interrupted(registered: Registered, nomad: Nomad, out: Output) -> None:
+    """Ask what to do with a version that is on its way; without a terminal it goes on."""
+    from wasmdeploy_cli.deployment.target import Target
+    from wasmdeploy_cli.deployment.versions import undo
+
+    name = registered.job["ID"]
+    question = f"Version {registered.version} of {name} is on its way. Leave it running, or roll back?"
+    if out.choice(question, ("leave", "rollback"), "leave") == "rollback":
+        undo(nomad, Target(name, nomad.namespace), registered.version, out)
+        out.event("rolled-back", f"Version {registered.version} of {name} is taken back")
+    else:
+        out.event("left", "It goes on without us: wasmdeploy status --watch; or: wasmdeploy rollback")

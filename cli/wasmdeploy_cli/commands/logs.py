@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from wasmdeploy_cli.commands.options import HERE, AppName, Json, ManifestPath, Namespace
+from wasmdeploy_cli.commands.cluster import connected
+from wasmdeploy_cli.commands.options import HERE, AppName, Environment, Json, ManifestPath, Namespace
 from wasmdeploy_cli.console import Output
 
 
@@ -15,25 +16,43 @@ def command(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on with new lines, until Ctrl-C.")
     ] = False,
+    tail: Annotated[
+        int | None,
+        typer.Option("--tail", "-n", min=0, metavar="N", help="Only the last N lines of each instance.",
+                     show_default="all"),
+    ] = None,
+    since: Annotated[
+        str,
+        typer.Option(metavar="TIME", help="Only of instances that have written within this time, like 10m.",
+                     show_default=False),
+    ] = "",
+    stderr: Annotated[
+        bool, typer.Option("--stderr", help="Only standard error: what guests print, and their traps.")
+    ] = False,
     app: AppName = "",
     namespace: Namespace = "",
+    env: Environment = "",
     as_json: Json = False,
-) -> None:
+) -> None:  # fmt: skip
     """Print what the app's instances wrote.
 
-    Each line is marked with its instance; what guests print is on their stderr. Example: wasmdeploy logs -f"""
-    from wasmdeploy_cli.deployment.logs import read_lines
-    from wasmdeploy_cli.deployment.status import require_job
-    from wasmdeploy_cli.deployment.target import target
-    from wasmdeploy_cli.nomad import Nomad, settings
+    Each line is marked with its instance. With -f new instances are followed too, and a Nomad that restarts is waited
+    for. Nomad keeps no time for a line: --since leaves out the streams that have been silent for that long.
 
+    Example: wasmdeploy logs -f --tail 20
+    """
+    from wasmdeploy_cli.deployment.logs import Wanted, read_lines
+    from wasmdeploy_cli.deployment.status import require_job
+    from wasmdeploy_driver.duration import seconds
+
+    wanted, where, nomad = connected(path, app, namespace, env)
     out = Output(as_json)
-    wanted = target(path, app, namespace)
-    where = settings()
-    nomad = Nomad(where, wanted.namespace, wanted.region)
     require_job(nomad, wanted)
-    for line in read_lines(nomad, where, wanted, follow):
+    streams = Wanted(
+        ("stderr",) if stderr else ("stdout", "stderr"), tail, seconds(since, "--since") if since else None
+    )
+    for line in read_lines(nomad, where, wanted, streams, follow=follow):
         if as_json:
             out.data({"instance": line.allocation, "stream": line.stream, "line": line.text})
         else:
-            out.data(f"{line.allocation[:8]} {line.text}")
+            out.line_of(line.allocation[:8], line.text)

@@ -17,7 +17,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for pr
 Variables = Annotated[
     list[str] | None,
     typer.Option(
-        "--variable", metavar="K=V|K=@FILE", help="Value of a variable of the manifest; may be repeated."
+        "--variable",
+        "--var",
+        metavar="K=V|K=@FILE",
+        help="Value of a variable of the manifest; may be repeated.",
     ),
 ]
 AppName = Annotated[
@@ -41,4 +44,26 @@ SecretName = Annotated[
 Namespace = Annotated[
     str, typer.Option(help="Nomad namespace, instead of the manifest's.", show_default=False)
 ]
+Environment = Annotated[
+    str,
+    typer.Option("--env", metavar="NAME", help="The manifest's environment, [env.NAME].", show_default=False),
+]
+Manifest = Annotated[
+    Path | None,
+    typer.Option(
+        "--manifest",
+        metavar="PATH",
+        help="The manifest, or the directory it is in.",
+        show_default="here",
+    ),
+]
+ComponentDir = Annotated[
+    Path | None,
+    typer.Option(
+        help="Directory that the nodes share and their drivers allow; components are copied to it.",
+        show_default=False,
+    ),
+]
+Timeout = Annotated[str, typer.Option(help="How long to wait for the new version, like 10m.")]
+Detach = Annotated[bool, typer.Option("--detach", help="Do not wait: end once Nomad has the job.")]
 HERE = Path()

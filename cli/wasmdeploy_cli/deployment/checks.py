@@ -8,7 +8,6 @@ from wasmdeploy_cli.job import make_task
 from wasmdeploy_cli.manifest import App, require_built
 from wasmdeploy_cli.nomad import Nomad, Settings
 from wasmdeploy_cli.vault import StoredSecrets, Vault
-from wasmdeploy_cli.web import request
 from wasmdeploy_driver.executor.check import Checked, check_app_guest
 from wasmdeploy_driver.variables import resolve
 
@@ -58,25 +57,12 @@ def check_nomad(nomad: Nomad, app: App) -> None:
             f"no Nomad node has the driver {_DRIVER!r}",
             "install it on the nodes: wasmdeploy driver install --plugin-dir DIR",
         )
-    if not any("consul.version" in (nomad.node(node["ID"]).get("Attributes") or {}) for node in able):
+    if app.deploy.catalog == "consul" and not any(
+        "consul.version" in (nomad.node(node["ID"]).get("Attributes") or {}) for node in able
+    ):
         raise ClusterError(
             "no Nomad node with the driver reaches a Consul agent, which the app's service needs",
-            "start Consul beside the Nomad clients, or fix their consul { address }",
-        )
-
-
-def check_consul(settings: Settings) -> None:
-    """Consul answers and has a leader, where its address is known here; raises ClusterError."""
-    if not settings.consul:
-        return
-    token = settings.consul_token.reveal()
-    answer = request(
-        "Consul", "GET", f"{settings.consul}/v1/status/leader",
-        tls=settings.consul_tls, headers={"X-Consul-Token": token} if token else None,
-    )  # fmt: skip
-    if answer.status != 200 or answer.body.strip() in (b'""', b""):
-        raise ClusterError(
-            f"Consul at {settings.consul} has no leader", "see: consul operator raft list-peers"
+            'start Consul beside the Nomad clients, fix their consul { address }, or set deploy.catalog = "nomad"',
         )
 
 

@@ -1,20 +1,32 @@
-"""Taking an app off the cluster, so that nothing of it is left."""
+"""Stopping an app, or taking it off the cluster so that nothing of it is left."""
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
 from wasmdeploy_cli.console import Output
+from wasmdeploy_cli.deployment.consul import Consul
 from wasmdeploy_cli.deployment.publish import unpublish
 from wasmdeploy_cli.deployment.status import require_job
 from wasmdeploy_cli.deployment.target import Target
 from wasmdeploy_cli.errors import ClusterError, DeployError
+from wasmdeploy_cli.job.route import services
 from wasmdeploy_cli.nomad import Nomad, Settings
-from wasmdeploy_cli.web import request
 
 _PAUSE = 0.25
+
+
+def stop(nomad: Nomad, target: Target, timeout: float, out: Output) -> None:
+    """Stop the job and wait for its end; its versions and components stay. Raises ClusterError."""
+    if require_job(nomad, target).get("Stop"):
+        out.event("stopped", f"{target.name} is stopped already")
+        return
+    allocations = [each["ID"] for each in nomad.allocations(target.name)]
+    nomad.deregister(target.name, purge=False)
+    with out.step("stop", f"{target.name}: requests under way are finished first"):
+        _wait_for_end(nomad, allocations, time.monotonic() + timeout)
+    out.event("stopped", f"Stopped {target.name}: it starts again with wasmdeploy deploy, or rollback")
 
 
 def destroy(nomad: Nomad, target: Target, settings: Settings, timeout: float, out: Output) -> None:
@@ -47,18 +59,11 @@ def _wait_for_end(nomad: Nomad, allocations: list[str], deadline: float) -> None
 
 
 def _wait_for_service(job: dict[str, Any], settings: Settings, deadline: float) -> None:
-    if not settings.consul:
+    consul = Consul(settings)
+    if not consul.known:
         return
-    names = [service["Name"] for group in job["TaskGroups"] for service in group.get("Services") or []]
-    token = settings.consul_token.reveal()
-    for name in names:
-        while True:
-            answer = request(
-                "Consul", "GET", f"{settings.consul}/v1/catalog/service/{name}",
-                tls=settings.consul_tls, headers={"X-Consul-Token": token} if token else None,
-            )  # fmt: skip
-            if answer.status != 200 or not json.loads(answer.body):
-                break
+    for name in (service["Name"] for service in services(job) if service["Provider"] == "consul"):
+        while consul.has(name):
             if time.monotonic() > deadline:
                 raise ClusterError(
                     f"the service {name} is still in Consul", f"see: consul catalog nodes -service={name}"

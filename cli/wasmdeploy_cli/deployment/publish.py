@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from wasmdeploy_cli.console import Output
@@ -20,19 +21,21 @@ def component_dir(app: App, base: Path) -> Path:
     return base / app.namespace / app.name
 
 
-def publish(app: App, guests: Mapping[str, Checked], base: Path | None, out: Output) -> str:
-    """Make every component available and give its directory ("" where nodes download them); raises
-    ClusterError.
-    """
+def require_way(app: App, base: Path | None) -> None:
+    """Raise ConfigError where neither the manifest nor the command line says how nodes get components."""
     if base is None and not app.deploy.artifacts:
         raise ConfigError(
             "it is not said how the nodes get the components",
             "set deploy.artifacts in the manifest to a URL, or --component-dir to a directory of all nodes",
         )
+
+
+def publish(app: App, guests: Mapping[str, Checked], base: Path | None, out: Output) -> None:
+    """Make every component available to the nodes; raises ClusterError."""
     for name, guest in guests.items():
         hexadecimal = guest.digest.removeprefix("sha256:")
         if base is not None:
-            done = _copy(app.source(name), component_dir(app, base) / f"{hexadecimal}.wasm")
+            done = _copy(app.source(name), component_dir(app, base) / f"{hexadecimal}.wasm", guest.digest)
         else:
             done = _upload(app.source(name), f"{app.deploy.artifacts.rstrip('/')}/{hexadecimal}.wasm")
         out.event(
@@ -41,13 +44,38 @@ def publish(app: App, guests: Mapping[str, Checked], base: Path | None, out: Out
             f"({'sent' if done else 'already there'})",
             component=name, digest=guest.digest, size=guest.size, sent=done,
         )  # fmt: skip
-    return str(component_dir(app, base)) if base is not None else ""
 
 
-def _copy(source: Path, target: Path) -> bool:
-    if target.is_file():
-        return False
+def has_component(directory: str, digest: str) -> bool:
+    """Whether a component is where a job says that the nodes find it: a directory, or a URL to download from."""
+    file = f"{directory}/{digest.removeprefix('sha256:')}.wasm"
+    if "://" in directory:
+        return request("the component server", "HEAD", file, timeout=30).status == 200
+    return Path(file).is_file()
+
+
+def prune(directory: Path, needed: Collection[str], older_than: float) -> list[str]:
+    """Remove the components of an app's directory that no version needs; gives the names of the files.
+
+    Files that changed after `older_than` (seconds since the epoch) stay: another deploy may be about to use them.
+    """
+    keep = {f"{digest.removeprefix('sha256:')}.wasm" for digest in needed}
+    removed = []
+    for file in sorted(directory.glob("*.wasm")):
+        try:
+            if file.name not in keep and file.stat().st_mtime < older_than:
+                file.unlink()
+                removed.append(file.name)
+        except OSError:  # another deploy was faster, or the directory is read-only here
+            continue
+    return removed
+
+
+def _copy(source: Path, target: Path, digest: str) -> bool:
     try:
+        if target.is_file() and _digest(target) == digest:  # what lies there may be damaged
+            os.utime(target)  # so that no other deploy takes it for an old one
+            return False
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".publishing-")
         try:
@@ -61,6 +89,11 @@ def _copy(source: Path, target: Path) -> bool:
     except OSError as error:
         raise ClusterError(f"cannot write {target}: {error.strerror}") from error
     return True
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as content:
+        return "sha256:" + hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _upload(source: Path, url: str) -> bool:

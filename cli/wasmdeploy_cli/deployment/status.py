@@ -7,6 +7,7 @@ from typing import Any
 
 from wasmdeploy_cli.deployment.target import Target, through
 from wasmdeploy_cli.errors import ClusterError
+from wasmdeploy_cli.job.route import reach
 from wasmdeploy_cli.nomad import Nomad, Settings
 
 
@@ -19,6 +20,7 @@ class Allocation:
     version: int
     state: str
     healthy: bool | None
+    canary: bool
     address: str
     last_event: str
 
@@ -51,7 +53,6 @@ def read_status(nomad: Nomad, target: Target, settings: Settings) -> Status:
         if each["ClientStatus"] in ("running", "pending")
         or (each["ClientStatus"] == "failed" and each["DesiredStatus"] == "run")
     ]
-    links = (job.get("UI") or {}).get("Links") or [{}]
     meta = job.get("Meta") or {}
     return Status(
         name=target.name,
@@ -60,7 +61,7 @@ def read_status(nomad: Nomad, target: Target, settings: Settings) -> Status:
         version=int(job["Version"]),
         app_version=meta.get("app_version", ""),
         digest=meta.get("digest", ""),
-        url=through(links[0].get("Url", ""), settings),
+        url=through(reach(job).url, settings),
         allocations=tuple(sorted(allocations, key=lambda each: (-each.version, each.id))),
     )
 
@@ -86,6 +87,7 @@ def _allocation(data: dict[str, Any]) -> Allocation:
         version=int(data["Job"]["Version"]),
         state=data["ClientStatus"],
         healthy=(data.get("DeploymentStatus") or {}).get("Healthy"),
+        canary=bool((data.get("DeploymentStatus") or {}).get("Canary")),
         address=f"{ports[0]['HostIP']}:{ports[0]['Value']}" if ports else "",
         last_event=str(last.get("DisplayMessage") or last.get("Type") or ""),
     )

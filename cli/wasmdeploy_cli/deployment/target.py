@@ -19,11 +19,11 @@ class Target:
     region: str = ""
 
 
-def target(path: Path, name: str, namespace: str) -> Target:
+def target(path: Path, name: str, namespace: str, environment: str = "") -> Target:
     """The job `name`, or that of the manifest at `path`; raises ConfigError where the manifest is broken."""
     if name:
         return Target(name, namespace or "default")
-    app = load(path)
+    app = load(path, environment)
     return Target(app.name, namespace or app.namespace, app.deploy.region)
 
 

@@ -10,14 +10,26 @@ from typing import Any
 
 from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.job.config import nomad_config
-from wasmdeploy_cli.job.route import traefik_tags, url
+from wasmdeploy_cli.job.route import canary_tags, traefik_tags, url
 from wasmdeploy_cli.job.task import make_task
 from wasmdeploy_cli.manifest.app import App
-from wasmdeploy_cli.manifest.deploy import Deploy
+from wasmdeploy_cli.manifest.deploy import MIN_HEALTHY_SECONDS, Deploy
+from wasmdeploy_driver.duration import seconds
 
 Json = dict[str, Any]
 
 _SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Canaries:
+    """How many instances of a new version come first (0: all of them), and whether a person promotes them."""
+
+    count: int = 0
+    auto_promote: bool = True
+
+
+ALL_AT_ONCE = Canaries()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,7 @@ def build_job(
     values: Mapping[str, str] | None = None,
     revision: str = "",
     tool_version: str = "",
+    canaries: Canaries = ALL_AT_ONCE,
 ) -> Json:
     """The job of `app`, the content of `{"Job": …}`; the same arguments give the same job, to the byte.
 
@@ -42,6 +55,7 @@ def build_job(
     that made it, both only in the job's meta. `artifacts.component_dir` (absolute, one of the driver's
     `allow_paths`) goes before the manifest's `artifacts` URL; with neither it is a ConfigError.
     """
+    task = _task(app, artifacts, values)
     job: Json = {
         "ID": app.name,
         "Name": app.name,
@@ -50,15 +64,16 @@ def build_job(
         "Namespace": app.namespace,
         "Datacenters": list(app.deploy.datacenters),
         "UI": _ui(app),
-        "Update": _update(app),
-        "TaskGroups": [_group(app, _task(app, artifacts, values))],
     }
     meta = {
         "app_version": app.application.version,
-        "digest": _digest(job),
+        "digest": _digest(job, _group(app, task, ALL_AT_ONCE)),
         "revision": revision,
         "wasmdeploy_version": tool_version,
     }
+    within = seconds(app.deploy.healthy_within, "healthy_within")
+    job["Update"] = update(app.deploy.count, within, canaries)
+    job["TaskGroups"] = [_group(app, task, canaries)]
     return {**job, "Meta": {key: value for key, value in meta.items() if value}}
 
 
@@ -69,19 +84,21 @@ def _ui(app: App) -> Json:
     return ui
 
 
-def _update(app: App) -> Json:
-    """As many canaries as instances: the new version is whole and healthy before the old one shrinks."""
+def update(count: int, healthy_within: float, canaries: Canaries = ALL_AT_ONCE) -> Json:
+    """How a new version of `count` instances takes over.
+
+    As many canaries as instances: the new version is whole and healthy before the old one shrinks. With fewer,
+    the others follow after the promotion, as many at a time.
+    """
     return {
-        "Canary": app.deploy.count,
-        "MaxParallel": app.deploy.count,
-        "AutoPromote": True,
+        "Canary": canaries.count or count,
+        "MaxParallel": canaries.count or count,
+        "AutoPromote": canaries.auto_promote,
         "AutoRevert": True,
         "HealthCheck": "checks",
-        # Longer than Traefik takes to hear of an instance (it asks every 1 s, and a new check result takes
-        # up to 2 s to reach it), so that the old version leaves only when the new one is being routed to.
-        "MinHealthyTime": 5 * _SECOND,
+        "MinHealthyTime": MIN_HEALTHY_SECONDS * _SECOND,
         # A first start downloads and compiles: seconds for most guests, a minute on a busy machine.
-        "HealthyDeadline": 180 * _SECOND,
+        "HealthyDeadline": int(healthy_within * _SECOND),
         # None: with one, Nomad reschedules a version that cannot start until the deadline, ten minutes by
         # default. Without, the first instance that fails for good (its restarts used up) fails the
         # deployment at once.
@@ -89,8 +106,8 @@ def _update(app: App) -> Json:
     }
 
 
-def _group(app: App, task: Json) -> Json:
-    return {
+def _group(app: App, task: Json, canaries: Canaries) -> Json:
+    group: Json = {
         "Name": app.name,
         "Count": app.deploy.count,
         # Nomad takes the service out of Consul first and stops the task this much later: longer than
@@ -104,26 +121,35 @@ def _group(app: App, task: Json) -> Json:
             "Unlimited": True,
         },
         "Networks": [{"DynamicPorts": [{"Label": "http"}]}],
-        "Services": [_service(app)],
         "Tasks": [task],
     }
+    if app.deploy.catalog == "nomad":
+        # Traefik's provider for Nomad's catalogue ignores health: there the service is the task's, which is
+        # registered once the driver has started it, while a group's is registered before anything runs.
+        own = {"ShutdownDelay": group.pop("ShutdownDelay"), "Services": [_service(app, canaries)]}
+        group["Tasks"] = [{**task, **own}]
+    else:
+        group["Services"] = [_service(app, canaries)]
+    return group
 
 
-def _service(app: App) -> Json:
-    """No canary tags: canaries carry the same ones, so Traefik routes to old and new at once.
+def _service(app: App, canaries: Canaries) -> Json:
+    """Canaries carry the old version's tags, so Traefik routes to old and new at once.
 
-    With tags of their own, canaries would take the route only when Nomad rewrites their tags at the
-    promotion, the moment it also takes the old version out: 404 for all until Traefik has seen the
-    rewritten tags.
+    With others alone, canaries would take the route only when Nomad rewrites their tags at the promotion,
+    the moment it also takes the old version out: 404 for all until Traefik has seen the rewritten tags. So
+    canaries that wait for a person have a router of their own beside the common one.
     """
     service: Json = {
         "Name": app.service_name,
-        "Provider": "consul",
+        "Provider": app.deploy.catalog,
         "PortLabel": "http",
         "Checks": [{**_check(app), "Interval": 2 * _SECOND, "Timeout": 2 * _SECOND}],
     }
     if tags := traefik_tags(app):
         service["Tags"] = list(tags)
+        if not canaries.auto_promote:
+            service["CanaryTags"] = [*tags, *canary_tags(app)]
     return service
 
 
@@ -195,7 +221,12 @@ def _vault(app: App) -> Json:
     return vault
 
 
-def _digest(job: Json) -> str:
-    """One digest over the components (their digests are in the config) and everything the job says."""
-    canonical = json.dumps(job, sort_keys=True, separators=(",", ":"))
+def _digest(job: Json, group: Json) -> str:
+    """One digest over the components (their digests are in the config) and everything the job says of them.
+
+    It becomes part of the task's meta, where any change replaces every instance. So it leaves out how many
+    there are and how they take over.
+    """
+    said = {**job, "TaskGroups": [{key: value for key, value in group.items() if key != "Count"}]}
+    canonical = json.dumps(said, sort_keys=True, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()

@@ -21,6 +21,8 @@ from wasmdeploy_driver.task import Task
 
 _RETURN = re.compile(r"([$%]*)\r")
 _MARK = "\ufeff"
+_PLAIN = {"$${": "${", "%%{": "%{", '${"\\ufeff"}': _MARK}
+_ESCAPED = re.compile(r"""\$\$\{|%%\{|\$\{"\\ufeff"\}|\$\{"([$%]*)\\r"\}""")
 
 
 def nomad_config(task: Task) -> dict[str, Any]:
@@ -35,6 +37,11 @@ def escape(text: str) -> str:
         # What stands before it goes along: outside, a `$` would make `$${` of the expression's start.
         template = _RETURN.sub(r'${"\1\\r"}', template)
     return template if not template.startswith(_MARK) else '${"\\ufeff"}' + template[1:]
+
+
+def unescape(template: str) -> str:
+    """The text that `escape` made the template from."""
+    return _ESCAPED.sub(lambda match: _PLAIN.get(match[0], f"{match[1]}\r"), template)
 
 
 def _block(cls: type, encoded: Mapping[str, Any], where: str) -> dict[str, Any]:

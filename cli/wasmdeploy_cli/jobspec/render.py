@@ -16,11 +16,7 @@ def render_hcl(job: Mapping[str, Any]) -> str:
     """The HCL of a job that `build_job` made; Nomad's parser reads the same job from it."""
     source = template_path("app.nomad.hcl.j2").read_text(encoding="utf-8")
     group = job["TaskGroups"][0]
-    return (
-        _environment()
-        .from_string(source)
-        .render(job=job, group=group, service=group["Services"][0], task=group["Tasks"][0])
-    )
+    return _environment().from_string(source).render(job=job, group=group, task=group["Tasks"][0])
 
 
 def _environment() -> Environment:

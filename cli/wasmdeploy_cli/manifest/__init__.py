@@ -1,6 +1,6 @@
 """The manifest: `wasmdeploy.toml` or `spin.toml` in, a checked `App` out."""
 
-from wasmdeploy_cli.manifest.app import App, Variable
+from wasmdeploy_cli.manifest.app import App, Variable, service_name
 from wasmdeploy_cli.manifest.built import digests, require_built
 from wasmdeploy_cli.manifest.component import Build, Component, HttpTrigger
 from wasmdeploy_cli.manifest.deploy import Deploy
@@ -18,4 +18,5 @@ __all__ = [
     "load",
     "read_values",
     "require_built",
+    "service_name",
 ]

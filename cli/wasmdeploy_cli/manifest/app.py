@@ -104,7 +104,7 @@ class App:
     @property
     def service_name(self) -> str:
         """Its name in Consul, which knows no Nomad namespaces."""
-        return self.name if self.namespace == "default" else f"{self.namespace}-{self.name}"
+        return service_name(self.namespace, self.name)
 
     @property
     def limits(self) -> task.Limits:
@@ -133,3 +133,8 @@ class App:
     def source(self, component: str) -> Path:
         """Where a component's wasm file is (or will be, once it is built)."""
         return self.directory / self.component[component].source
+
+
+def service_name(namespace: str, name: str) -> str:
+    """The name in Consul of an app; two apps may have the same, which deploying refuses."""
+    return name if namespace == "default" else f"{namespace}-{name}"

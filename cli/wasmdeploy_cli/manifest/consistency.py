@@ -8,9 +8,10 @@ from typing import Any
 from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.manifest.app import App
 from wasmdeploy_cli.manifest.component import Component, Executor
-from wasmdeploy_cli.manifest.deploy import EXECUTOR_MB
+from wasmdeploy_cli.manifest.deploy import EXECUTOR_MB, MIN_HEALTHY_SECONDS
 from wasmdeploy_cli.manifest.grammar import TEMPLATE
 from wasmdeploy_cli.manifest.place import Place, nearest
+from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.egress.rules import parse_rule
 
 _SERVICE_NAME_LENGTH = 63  # a DNS label: Consul answers for the service under its name
@@ -28,6 +29,8 @@ def check(app: App, place: Place, deploy: Place) -> None:
     _check_service_name(app, place)
     _check_memory(app, place, deploy)
     _check_queue(app, place)
+    _check_route(app, deploy)
+    _check_healthy_within(app, deploy)
 
 
 def _check_variables(app: App, place: Place) -> None:
@@ -127,3 +130,16 @@ def _check_queue(app: App, place: Place) -> None:
         if component.limits.queue is not None:
             where = place.key("component", name, "limits", "queue")
             raise where.error("all components wait in one queue", "set it in [deploy.limits]")
+
+
+def _check_route(app: App, deploy: Place) -> None:
+    if app.deploy.cert_resolver and not app.deploy.tls:
+        raise deploy.key("cert_resolver").error("only HTTPS has a certificate", "add `tls = true`")
+    if app.deploy.tls and not app.deploy.host:
+        raise deploy.key("tls").error("there is no route without a host name", "add `host`")
+
+
+def _check_healthy_within(app: App, deploy: Place) -> None:
+    if seconds(app.deploy.healthy_within, "healthy_within") <= MIN_HEALTHY_SECONDS:
+        what = f"must be more than the {MIN_HEALTHY_SECONDS} s that an instance must stay healthy"
+        raise deploy.key("healthy_within").error(what)

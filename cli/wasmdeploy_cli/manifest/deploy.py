@@ -10,6 +10,9 @@ from wasmdeploy_cli.manifest.limits import Limits
 from wasmdeploy_driver import task
 
 EXECUTOR_MB = task.EXECUTOR_MB
+MIN_HEALTHY_SECONDS = 5
+"""Longer than Traefik takes to hear of an instance (it asks every 1 s, and a new check result takes up to 2 s to
+reach it), so that the old version leaves only when the new one is being routed to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,41 @@ class Deploy:
         default=(),
         metadata=doc(
             "Traefik entry points of the route; without them, Traefik's default ones", grammar.entrypoints
+        ),
+    )
+    tls: bool = field(
+        default=False,
+        metadata=doc(
+            "HTTPS: the route is on Traefik's entry point `websecure` (or `entrypoints`), and HTTP is redirected"
+        ),
+    )
+    cert_resolver: str = field(
+        default="",
+        metadata=doc(
+            "Traefik's certificate resolver for the route; without it, the certificate Traefik has",
+            grammar.resolver,
+        ),
+    )
+    redirect_entrypoints: tuple[str, ...] = field(
+        default=("web",),
+        metadata=doc(
+            "with `tls`: entry points where Traefik redirects to HTTPS; an empty list for none",
+            grammar.entrypoints,
+        ),
+    )
+    catalog: str = field(
+        default="consul",
+        metadata=doc(
+            "where the app's service is registered, and which of Traefik's providers finds it: `consul` or `nomad`",
+            grammar.catalog,
+        ),
+    )
+    healthy_within: str = field(
+        default="3m",
+        metadata=doc(
+            "how long a new instance may take until its health check passes; then the old version stays. "
+            "More than the 5 s that it must stay healthy",
+            grammar.duration,
         ),
     )
     artifacts: str = field(

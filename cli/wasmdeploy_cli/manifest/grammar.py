@@ -146,6 +146,16 @@ def entrypoints(values: Sequence[str]) -> str:
     return ""
 
 
+def resolver(value: str) -> str:
+    """A name that needs no escaping in a Traefik tag."""
+    return "" if re.fullmatch(r"[A-Za-z0-9_-]*", value) else f"{value!r} is no name of a certificate resolver"
+
+
+def catalog(value: str) -> str:
+    """The two catalogues that Traefik reads."""
+    return "" if value in ("consul", "nomad") else f'must be "consul" or "nomad", is {value!r}'
+
+
 def artifacts(value: str) -> str:
     """Nomad's getter knows more schemes, but none of them has plain base URLs."""
     if not value:

@@ -9,6 +9,7 @@ from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.manifest.app import App
 from wasmdeploy_cli.manifest.consistency import check
 from wasmdeploy_cli.manifest.deploy import Deploy
+from wasmdeploy_cli.manifest.overlay import overlaid
 from wasmdeploy_cli.manifest.place import Place, Source, read_source
 from wasmdeploy_cli.manifest.reader import noun, read
 
@@ -16,9 +17,12 @@ OWN = "wasmdeploy.toml"
 SPIN = "spin.toml"
 
 
-def load(path: Path) -> App:
-    """Read the manifest at `path`, a file or its directory; raises ConfigError for anything wrong."""
-    source, deploy = _sources(path)
+def load(path: Path, environment: str = "") -> App:
+    """Read the manifest at `path`, a file or its directory, for one of its environments.
+
+    Raises ConfigError for anything wrong.
+    """
+    source, deploy = _sources(path, environment)
     data = dict(source.data)
     data.pop("deploy", None)
     if source.path.name == SPIN and "spin_manifest_version" not in data:
@@ -32,7 +36,7 @@ def load(path: Path) -> App:
     return app
 
 
-def _sources(path: Path) -> tuple[Source, Place]:
+def _sources(path: Path, environment: str) -> tuple[Source, Place]:
     """The file that describes the app, and the place of its deploy settings (no path: there are none)."""
     if path.is_dir():
         found = next((path / name for name in (OWN, SPIN) if (path / name).is_file()), None)
@@ -42,6 +46,10 @@ def _sources(path: Path) -> tuple[Source, Place]:
             )
         path = found
     source = read_source(path)
+    if path.name != SPIN:
+        source = overlaid(source, environment)
+    elif environment:
+        raise ConfigError(f"{path} has no environments", f"write the app as a {OWN}: [env.{environment}]")
     if path.name == OWN and set(source.data) == {"deploy"} and (spin := path.with_name(SPIN)).is_file():
         return _spin(read_source(spin), source)
     if path.name == SPIN:

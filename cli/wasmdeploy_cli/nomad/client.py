@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import nomad
 import requests
@@ -35,6 +36,10 @@ class Nomad:
         )
         self.namespace = namespace
 
+    def ui(self, name: str) -> str:
+        """Where Nomad's web UI shows a job."""
+        return f"{self._address}/ui/jobs/{quote(name, safe='')}@{self.namespace}"
+
     def regions(self) -> list[str]:
         """The regions of the cluster: the cheapest call that needs a working Nomad."""
         return list(self._call(self._api.regions.get_regions))
@@ -51,17 +56,46 @@ class Nomad:
         """One node with its attributes."""
         return dict(self._call(lambda: self._api.node.get_node(node_id)))
 
-    def job(self, name: str) -> Json | None:
-        """The job, None where there is none."""
-        return self._maybe(lambda: self._api.job.get_job(name))
+    def job(self, name: str, namespace: str | None = None) -> Json | None:
+        """The job (of another namespace, where one is named), None where there is none."""
+        return self._maybe(lambda: self._api.job.get_job(name, namespace=namespace))
 
     def jobs(self) -> list[Json]:
         """The namespace's jobs, a line each."""
         return list(self._call(self._api.jobs.get_jobs))
 
-    def register(self, job: Json) -> str:
-        """Register the job and give its evaluation's id."""
-        return str(self._call(lambda: self._api.jobs.register_job({"Job": job}))["EvalID"])
+    def apps(self) -> list[Json]:
+        """The jobs of every namespace that the token may see, a line each with their meta."""
+        parameters = {"namespace": "*", "meta": "true"}
+        return list(self._call(lambda: self._api.jobs.request(method="get", params=parameters).json()))
+
+    def services(self) -> list[Json]:
+        """The services of every namespace in Nomad's own catalogue, with their tags."""
+        found = self._call(lambda: self._api.jobs._request("get", "v1/services", params={"namespace": "*"}))
+        return [service for namespace in found.json() for service in namespace["Services"]]
+
+    def versions(self, name: str) -> list[Json]:
+        """The versions of a job that Nomad still has, newest first; none where there is no such job."""
+        found = self._maybe(lambda: self._api.job.get_versions(name))
+        return list((found or {}).get("Versions") or [])
+
+    def plan(self, job: Json) -> Json:
+        """What registering the job would change, and what the scheduler would do; nothing is changed."""
+        return dict(self._call(lambda: self._api.job.plan_job(job["ID"], {"Job": job}, diff=True)))
+
+    def register(self, job: Json, index: int) -> Json | None:
+        """Register the job; the answer has `EvalID` and the job's new `JobModifyIndex`.
+
+        `index` is the JobModifyIndex that it follows, 0 for none: where another change came first, nothing is
+        registered and the answer is None.
+        """
+        body = {"Job": job, "EnforceIndex": True, "JobModifyIndex": index}
+        try:
+            return dict(self._call(lambda: self._api.jobs.register_job(body)))
+        except ClusterError as error:
+            if "Enforcing job modify index" in error.message:
+                return None
+            raise
 
     def deregister(self, name: str, *, purge: bool) -> None:
         """Stop the job; with `purge`, forget it and its allocations too."""
@@ -79,6 +113,15 @@ class Nomad:
         """A deployment's state."""
         return dict(self._call(lambda: self._api.deployment.get_deployment(deployment_id)))
 
+    def promote(self, deployment_id: str) -> str:
+        """Let the deployment's canaries take the old version's place; gives the evaluation's id."""
+        answer = self._call(lambda: self._api.deployment.promote_deployment_all(deployment_id))
+        return str(answer["EvalID"])
+
+    def fail(self, deployment_id: str) -> None:
+        """End a deployment that is under way; Nomad goes back to the version that was stable before."""
+        self._call(lambda: self._api.deployment.fail_deployment(deployment_id))
+
     def allocations(self, name: str) -> list[Json]:
         """The allocations of a job, all versions of it."""
         return list(self._call(lambda: self._api.job.get_allocations(name, all_=True)))
@@ -86,6 +129,11 @@ class Nomad:
     def allocation(self, allocation_id: str) -> Json:
         """One allocation with its resources."""
         return dict(self._call(lambda: self._api.allocation.get_allocation(allocation_id)))
+
+    def ports(self, allocation_id: str) -> list[str]:
+        """The addresses, HOST:PORT, that an allocation has on its node."""
+        shared = (self.allocation(allocation_id).get("AllocatedResources") or {}).get("Shared") or {}
+        return [f"{port['HostIP']}:{port['Value']}" for port in shared.get("Ports") or ()]
 
     def alive(self, allocation_id: str) -> bool:
         """Whether an allocation has not ended yet; one that Nomad has forgotten has."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Literal
 
 import httpx
@@ -34,12 +35,40 @@ class LogClient:
         """Close the connections, which also ends a `follow` in another thread."""
         self._client.close()
 
-    def lines(self, allocation: str, task: str, stream: Stream, *, follow: bool) -> Iterator[bytes]:
+    def written(self, allocation: str, task: str, stream: Stream) -> float | None:
+        """When a stream was last written to, in seconds since the epoch; None where it never was."""
+        parameters = {**self._parameters, "path": "alloc/logs"}
+        try:
+            answer = self._client.get(f"{self._address}/v1/client/fs/ls/{allocation}", params=parameters)
+            files = answer.json() if answer.status_code == 200 else []
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError) as error:
+            raise ClusterError(f"Nomad at {self._address}: logs of {allocation[:8]}: {error}") from error
+        times = [
+            datetime.fromisoformat(file["ModTime"]).timestamp()
+            for file in files
+            if file["Name"].startswith(f"{task}.{stream}.") and file["Size"]
+        ]
+        return max(times, default=None)
+
+    def lines(
+        self,
+        allocation: str,
+        task: str,
+        stream: Stream,
+        *,
+        follow: bool,
+        offset: int = 0,
+        last_bytes: int | None = None,
+    ) -> Iterator[bytes]:
         """Whole lines of one stream, without their newlines; a stream that was never written has none.
 
-        Raises ClusterError.
+        They begin at byte `offset`, or `last_bytes` before the end, where the first line may be a part of one. Raises
+        ClusterError.
         """
-        parameters = {**self._parameters, "task": task, "type": stream, "origin": "start", "offset": "0",
+        begin = {"origin": "start", "offset": str(offset)}
+        if last_bytes is not None:
+            begin = {"origin": "end", "offset": str(last_bytes)}
+        parameters = {**self._parameters, **begin, "task": task, "type": stream,
                       "plain": "true", "follow": "true" if follow else "false"}  # fmt: skip
         try:
             with self._client.stream("GET", allocation, params=parameters) as answer:

@@ -54,10 +54,10 @@ def offered(words: str, directory: Path, nomad: str = NOWHERE, **more: str) -> l
 
 def test_bash_offers_commands_and_options(tmp_path: Path) -> None:
     """Commands, the commands below one, and a command's options with those of every command."""
-    assert offered("wasmdeploy st", tmp_path) == ["status", "stack"]
+    assert offered("wasmdeploy st", tmp_path) == ["stop", "status", "stack"]
     assert offered("wasmdeploy stack d", tmp_path) == ["down"]
     assert offered("wasmdeploy status --", tmp_path) == [
-        "--app", "--namespace", "--json", "--quiet", "--verbose", "--debug", "--help",
+        "--watch", "--app", "--namespace", "--env", "--json", "--quiet", "--verbose", "--debug", "--help",
     ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The jobs of three apps, byte for byte; `UPDATE_GOLDEN=1 pytest tests/cli/golden` writes them anew."""
+"""The jobs of four apps, byte for byte; `UPDATE_GOLDEN=1 pytest tests/cli/golden` writes them anew."""
 
 import hashlib
 import json
@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.cli.jobspec import nomad
-from wasmdeploy_cli.job import Artifacts, build_job
+from wasmdeploy_cli.job import Artifacts, Canaries, build_job
 from wasmdeploy_cli.jobspec import render_hcl
 from wasmdeploy_cli.manifest import App, load
 
 HERE = Path(__file__).parent
-VALUES = {"hello": {}, "shop": {"shop_name": "The Shop"}, "hostile": {}}
+VALUES = {"hello": {}, "shop": {"shop_name": "The Shop"}, "hostile": {}, "native": {}}
+CANARIES = {"native": Canaries(1, auto_promote=False)}
 
 
 def job_of(app: App) -> dict:
@@ -21,8 +22,9 @@ def job_of(app: App) -> dict:
     digests = {name: "sha256:" + hashlib.sha256(name.encode()).hexdigest() for name in app.component}
     directory = "" if app.deploy.artifacts else "/srv/wasm"
     return build_job(
-        app, Artifacts(digests, directory), values=VALUES[app.name], revision="1", tool_version="0.1.0"
-    )
+        app, Artifacts(digests, directory), values=VALUES[app.name], revision="1", tool_version="0.1.0",
+        canaries=CANARIES.get(app.name, Canaries()),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", VALUES)

@@ -1,7 +1,7 @@
 import pytest
 
 from wasmdeploy_cli.errors import ConfigError
-from wasmdeploy_cli.job.config import escape, nomad_config
+from wasmdeploy_cli.job.config import escape, nomad_config, unescape
 from wasmdeploy_driver.task import Component, Dir, Http, Task, Variable
 
 
@@ -25,6 +25,7 @@ from wasmdeploy_driver.task import Component, Dir, Http, Task, Variable
 def test_escape(text, template):
     """A text travels as the template that Nomad's parser evaluates to it."""
     assert escape(text) == template
+    assert unescape(template) == text
 
 
 def test_shape():

@@ -3,7 +3,8 @@ import dataclasses
 import pytest
 
 from tests.cli.manifest.sample import app
-from wasmdeploy_cli.job.route import traefik_tags, url
+from wasmdeploy_cli.job import Artifacts, Canaries, build_job
+from wasmdeploy_cli.job.route import canary_tags, reach, traefik_tags, url
 
 
 @pytest.fixture
@@ -53,3 +54,64 @@ def test_versions_share_a_name_only_with_the_same_content(hello):
 def test_url(hello, entrypoints, expected):
     """The scheme follows the names of the entry points."""
     assert url(deployed(hello, host="h", entrypoints=entrypoints)) == expected
+
+
+def test_https(hello):
+    """The route is on the secure entry point, and a router beside it redirects."""
+    tags = traefik_tags(deployed(hello, host="h.example.com", tls=True, cert_resolver="le"))
+    name = tags[1].split(".")[3]
+    assert tags == (
+        "traefik.enable=true",
+        f"traefik.http.routers.{name}.rule=Host(`h.example.com`)",
+        f"traefik.http.routers.{name}.entrypoints=websecure",
+        f"traefik.http.routers.{name}.tls=true",
+        f"traefik.http.routers.{name}.tls.certresolver=le",
+        f"traefik.http.routers.{name}.service={name}",
+        f"traefik.http.routers.{name}-redirect.rule=Host(`h.example.com`)",
+        f"traefik.http.routers.{name}-redirect.entrypoints=web",
+        f"traefik.http.routers.{name}-redirect.middlewares={name}-redirect",
+        f"traefik.http.routers.{name}-redirect.service={name}",
+        f"traefik.http.middlewares.{name}-redirect.redirectscheme.scheme=https",
+        f"traefik.http.middlewares.{name}-redirect.redirectscheme.permanent=true",
+        f"traefik.http.services.{name}.loadbalancer.passhostheader=true",
+    )
+
+
+def test_https_without_a_redirect(hello):
+    """An empty list leaves HTTP alone; entry points of one's own are kept."""
+    tags = traefik_tags(deployed(hello, host="h", tls=True, entrypoints=("edge",), redirect_entrypoints=()))
+    assert not [tag for tag in tags if "redirect" in tag]
+    assert any(tag.endswith(".entrypoints=edge") for tag in tags)
+
+
+@pytest.mark.parametrize(("catalog", "provider"), [("consul", "consulcatalog"), ("nomad", "nomad")])
+def test_canaries_have_a_router_of_their_own(hello, catalog, provider):
+    """It takes their own host name, and the header at the app's; its balancer has no other instance."""
+    routed = deployed(hello, host="h", catalog=catalog)
+    tags = canary_tags(routed)
+    assert tags[0] == f"traefik.{provider}.canary=true"
+    assert tags[1].endswith(".rule=Host(`canary.h`) || (Host(`h`) && Header(`X-Canary`, `true`))")
+    names = {tag.split(".")[3] for tag in tags[1:]}
+    assert len(names) == 1
+    assert not names & {tag.split(".")[3] for tag in traefik_tags(routed)[1:]}
+    assert canary_tags(hello) == ()
+
+
+@pytest.mark.parametrize(
+    ("settings", "links"),
+    [
+        ({}, ("", "")),
+        ({"host": "h"}, ("http://h/", "http://canary.h/")),
+        ({"host": "h", "tls": True}, ("https://h/", "https://canary.h/")),
+        ({"host": "h", "entrypoints": ("websecure",)}, ("https://h/", "https://canary.h/")),
+        ({"host": "h", "catalog": "nomad"}, ("http://h/", "http://canary.h/")),
+    ],
+)
+def test_a_job_tells_how_its_app_is_reached(hello, settings, links):
+    """A rollback knows the app's job only."""
+    routed = deployed(hello, health_path="/up", **settings)
+    digests = dict.fromkeys(hello.component, "sha256:" + "0" * 64)
+    way = reach(build_job(routed, Artifacts(digests, "/srv"), canaries=Canaries(1, auto_promote=False)))
+    assert (way.url, way.canary_url) == links
+    assert way.url == url(routed)
+    assert (way.health_path, way.catalog) == ("/up", settings.get("catalog", "consul"))

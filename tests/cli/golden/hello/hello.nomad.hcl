@@ -15,7 +15,7 @@ job "hello" {
 
   meta {
     app_version        = "0.1.0"
-    digest             = "sha256:c7d09a88015fd068f8a714167c4232ff2476f2b7d65543f8d8cfb6aaa79684ae"
+    digest             = "sha256:eadc7793f014418c204b5f806f4c5c80cedec64c74fe10a7d4694fde561849f3"
     revision           = "1"
     wasmdeploy_version = "0.1.0"
   }
@@ -34,7 +34,7 @@ job "hello" {
 
   group "hello" {
     count          = 1
-    shutdown_delay = "5s" # longer than Traefik takes to see that an instance left Consul
+    shutdown_delay = "5s" # longer than Traefik takes to see that an instance left the catalogue
 
     network {
       port "http" {}

@@ -14,7 +14,7 @@ job "hostile" {
   }
 
   meta {
-    digest             = "sha256:7c6f861a6a710aca4a4927a6adc1b20476a5216cd3e7ea67248ab178bde1966b"
+    digest             = "sha256:4c6a6f98c2698ccb08de428c57082b6059e9aa4d3a3dc7456b0cdeb0666b1f60"
     revision           = "1"
     wasmdeploy_version = "0.1.0"
   }
@@ -33,7 +33,7 @@ job "hostile" {
 
   group "hostile" {
     count          = 1
-    shutdown_delay = "5s" # longer than Traefik takes to see that an instance left Consul
+    shutdown_delay = "5s" # longer than Traefik takes to see that an instance left the catalogue
 
     network {
       port "http" {}

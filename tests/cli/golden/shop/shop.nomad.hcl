@@ -15,7 +15,7 @@ job "shop" {
 
   meta {
     app_version        = "2.4.1"
-    digest             = "sha256:5e7d47edadcb097f3b01a2ef20c3ec2751cc391ede2cd5d0fb252ffbf8e30a55"
+    digest             = "sha256:4fffb92729fbbfc2edbc7533a0fbfb6ecdb78d67c70688abea6d618705459283"
     revision           = "1"
     wasmdeploy_version = "0.1.0"
   }
@@ -34,7 +34,7 @@ job "shop" {
 
   group "shop" {
     count          = 3
-    shutdown_delay = "5s" # longer than Traefik takes to see that an instance left Consul
+    shutdown_delay = "5s" # longer than Traefik takes to see that an instance left the catalogue
 
     network {
       port "http" {}
@@ -62,10 +62,18 @@ job "shop" {
 
       tags = [
         "traefik.enable=true",
-        "traefik.http.routers.retail-shop-eaebd4d9.rule=Host(`shop.example.com`)",
-        "traefik.http.routers.retail-shop-eaebd4d9.entrypoints=websecure",
-        "traefik.http.routers.retail-shop-eaebd4d9.service=retail-shop-eaebd4d9",
-        "traefik.http.services.retail-shop-eaebd4d9.loadbalancer.passhostheader=true",
+        "traefik.http.routers.retail-shop-9cb8ffb6.rule=Host(`shop.example.com`)",
+        "traefik.http.routers.retail-shop-9cb8ffb6.entrypoints=websecure",
+        "traefik.http.routers.retail-shop-9cb8ffb6.tls=true",
+        "traefik.http.routers.retail-shop-9cb8ffb6.tls.certresolver=letsencrypt",
+        "traefik.http.routers.retail-shop-9cb8ffb6.service=retail-shop-9cb8ffb6",
+        "traefik.http.routers.retail-shop-9cb8ffb6-redirect.rule=Host(`shop.example.com`)",
+        "traefik.http.routers.retail-shop-9cb8ffb6-redirect.entrypoints=web",
+        "traefik.http.routers.retail-shop-9cb8ffb6-redirect.middlewares=retail-shop-9cb8ffb6-redirect",
+        "traefik.http.routers.retail-shop-9cb8ffb6-redirect.service=retail-shop-9cb8ffb6",
+        "traefik.http.middlewares.retail-shop-9cb8ffb6-redirect.redirectscheme.scheme=https",
+        "traefik.http.middlewares.retail-shop-9cb8ffb6-redirect.redirectscheme.permanent=true",
+        "traefik.http.services.retail-shop-9cb8ffb6.loadbalancer.passhostheader=true",
       ]
 
       check {

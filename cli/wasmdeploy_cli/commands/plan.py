@@ -1,0 +1,65 @@
+"""`wasmdeploy plan`: what a deploy would change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wasmdeploy_cli.commands.options import HERE, ComponentDir, Environment, Json, ManifestPath, Variables
+from wasmdeploy_cli.console import Output
+from wasmdeploy_cli.errors import WasmdeployError
+
+_ERROR = 255  # as of `nomad job plan`
+
+
+def command(
+    path: ManifestPath = HERE,
+    env: Environment = "",
+    variable: Variables = None,
+    canary: Annotated[
+        int, typer.Option("--canary", min=0, metavar="N", help="As for deploy.", show_default=False)
+    ] = 0,
+    auto_promote: Annotated[bool, typer.Option("--auto-promote", help="As for deploy.")] = False,
+    component_dir: ComponentDir = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE.json", help="Keep the plan for deploy.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    """Show what a deploy would change; nothing is sent.
+
+    It ends with 0 where nothing would change, 1 where something would, and 255 after an error.
+    `wasmdeploy deploy plan.json` then does exactly this, or refuses where app or cluster have changed meanwhile.
+
+    Example: wasmdeploy plan --out plan.json
+    """
+    from wasmdeploy_cli.deployment import planfile
+    from wasmdeploy_cli.deployment.plan import make_plan
+    from wasmdeploy_cli.deployment.proposal import Options, propose
+    from wasmdeploy_cli.job import Canaries
+    from wasmdeploy_cli.manifest import load, read_values
+    from wasmdeploy_cli.nomad import Nomad, settings
+
+    out = Output(as_json)
+    try:
+        app = load(path, env)
+        where = settings()
+        nomad = Nomad(where, app.namespace, app.deploy.region)
+        options = Options(
+            read_values(variable or []), component_dir, Canaries(canary, auto_promote or not canary)
+        )
+        proposal = propose(app, where, options, nomad, Output(quiet=True))
+        plan = make_plan(proposal, nomad)
+        if output is not None:
+            planfile.write(output, plan, proposal, options, env)
+    except WasmdeployError as error:
+        error.exit_code = _ERROR
+        raise
+    if as_json:
+        out.data(plan.as_json())
+    else:
+        plan.tell(out)
+    return 1 if plan.changed else 0

@@ -1,0 +1,197 @@
+"""An app's versions: which there are, going back to one, and new ones that are copies of the current."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from wasmdeploy_cli.console import Output
+from wasmdeploy_cli.deployment.deploy import Registered, register
+from wasmdeploy_cli.deployment.publish import has_component
+from wasmdeploy_cli.deployment.status import require_job
+from wasmdeploy_cli.deployment.target import Target
+from wasmdeploy_cli.errors import DeployError
+from wasmdeploy_cli.job.changes import digests
+from wasmdeploy_cli.nomad import Nomad
+
+Json = dict[str, Any]
+_SECOND = 1_000_000_000
+# A version that was healthy before needs no long proof; Traefik hears of it within its refresh interval of a second.
+_ROLLBACK_MIN_HEALTHY = 2 * _SECOND
+_PAUSE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of the job that Nomad still has."""
+
+    version: int
+    app_version: str
+    digest: str
+    submitted: str
+    count: int
+    stable: bool
+    current: bool
+
+
+def history(nomad: Nomad, target: Target) -> list[Version]:
+    """The versions, newest first; raises ClusterError where there is no such job."""
+    require_job(nomad, target)
+    return [_version(job, current=number == 0) for number, job in enumerate(nomad.versions(target.name))]
+
+
+def rollback(nomad: Nomad, target: Target, wanted: int | None, out: Output) -> Registered | None:
+    """Register the version `wanted` (None: the newest other one that was healthy) as a new one.
+
+    None where a deployment that is not promoted yet was ended instead: the old version has served all the time.
+    Raises ClusterError, DeployError.
+    """
+    current = require_job(nomad, target)
+    if wanted is None and _ended_deployment(nomad, current, out):
+        return None
+    old = chosen(nomad.versions(target.name), wanted)
+    _require_components(old)
+    out.event("rollback", f"Going back to version {old['Version']}", version=old["Version"])
+    count = current["TaskGroups"][0]["Count"]
+    return register(
+        copied(old, count=count, min_healthy=_ROLLBACK_MIN_HEALTHY), current["JobModifyIndex"], nomad, out
+    )
+
+
+def undo(nomad: Nomad, target: Target, version: int, out: Output) -> None:
+    """Take back a version that is on its way; without one before it, the app is stopped. Raises DeployError."""
+    current = require_job(nomad, target)
+    if current["Version"] != version:
+        return
+    if len(nomad.versions(target.name)) == 1:
+        nomad.deregister(target.name, purge=False)
+        return
+    rollback(nomad, target, None, out)
+
+
+def restart(nomad: Nomad, target: Target, out: Output) -> Registered:
+    """Replace every instance by a new one of the same version, without a gap."""
+    current = require_job(nomad, target)
+    job = copied(current, count=current["TaskGroups"][0]["Count"])
+    stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+    job["Meta"] = {**(job.get("Meta") or {}), "restarted": stamp}
+    return register(job, current["JobModifyIndex"], nomad, out)
+
+
+def scale(nomad: Nomad, target: Target, count: int, out: Output) -> Registered:
+    """Run `count` instances, until a deploy says otherwise."""
+    current = require_job(nomad, target)
+    return register(copied(current, count=count), current["JobModifyIndex"], nomad, out)
+
+
+def promote(nomad: Nomad, target: Target, out: Output) -> Registered:
+    """Promote the canaries of the version that has some; raises DeployError where none wait."""
+    job = require_job(nomad, target)
+    deployment = nomad.newest_deployment(target.name)
+    groups = list(((deployment or {}).get("TaskGroups") or {}).values())
+    waiting = [group for group in groups if group["DesiredCanaries"] and not group["Promoted"]]
+    if deployment is None or deployment["Status"] != "running" or not waiting:
+        raise DeployError(
+            f"no canary of {target.name} waits to be promoted", "start one: wasmdeploy deploy --canary 1"
+        )
+    healthy, wanted = waiting[0]["HealthyAllocs"], waiting[0]["DesiredCanaries"]
+    if healthy < wanted:
+        raise DeployError(
+            f"only {healthy} of {wanted} canaries of {target.name} are healthy", "see: wasmdeploy status"
+        )
+    evaluation = nomad.promote(deployment["ID"])
+    version = int(deployment["JobVersion"])
+    out.event("promoting", f"Promoting version {version} of {target.name}", version=version)
+    return Registered(job, version, evaluation, new=True)
+
+
+def chosen(versions: list[Json], wanted: int | None) -> Json:
+    """The version to go back to: `wanted`, or the newest stable one whose app differs from the current one's.
+
+    A rollback is itself a new version with the old app, so that a second one goes forward again.
+    """
+    current, *older = versions
+    if wanted is not None:
+        for each in versions:
+            if each["Version"] == wanted:
+                return each
+        known = ", ".join(str(each["Version"]) for each in versions)
+        raise DeployError(f"Nomad has no version {wanted} any more", f"it has: {known}")
+    for each in older:
+        # A stopped app's newest version is what to start again.
+        if each["Stable"] and not each.get("Stop") and (current.get("Stop") or _app(each) != _app(current)):
+            return each
+    raise DeployError(
+        "there is no other version that was healthy",
+        "see: wasmdeploy history; or name one: wasmdeploy rollback N",
+    )
+
+
+def copied(job: Json, *, count: int, min_healthy: int | None = None) -> Json:
+    """A job of Nomad's to register again: all instances come first, and are promoted when they are healthy."""
+    group = job["TaskGroups"][0]
+    update = {**(group.get("Update") or {}), "Canary": count, "MaxParallel": count, "AutoPromote": True}
+    if min_healthy is not None:
+        update["MinHealthyTime"] = min_healthy
+    return {
+        **{key: value for key, value in job.items() if key != "Update"},
+        "Stop": False,
+        "TaskGroups": [{**group, "Count": count, "Update": update}],
+    }
+
+
+def _app(job: Json) -> tuple[str, str]:
+    """What makes a version another app; a secret is always the one that Vault has now."""
+    meta = job.get("Meta") or {}
+    return meta.get("digest", ""), meta.get("app_version", "")
+
+
+def _ended_deployment(nomad: Nomad, current: Json, out: Output) -> bool:
+    """End a deployment whose version has not taken over yet: its old instances are all still there."""
+    deployment = nomad.newest_deployment(current["ID"])
+    if deployment is None or deployment["Status"] not in ("running", "paused", "pending", "blocked"):
+        return False
+    groups = list((deployment.get("TaskGroups") or {}).values())
+    if deployment["JobVersion"] != current["Version"] or not any(
+        group["DesiredCanaries"] and not group["Promoted"] for group in groups
+    ):
+        return False
+    nomad.fail(deployment["ID"])
+    with out.step("rollback", f"version {current['Version']} leaves, the old one has not stopped"):
+        while any(
+            each["JobVersion"] == current["Version"] and each["ClientStatus"] in ("running", "pending")
+            for each in nomad.allocations(current["ID"])
+        ):
+            time.sleep(_PAUSE)
+    return True
+
+
+def _require_components(job: Json) -> None:
+    task = job["TaskGroups"][0]["Tasks"][0]
+    places = {each["RelativeDest"]: each["GetterSource"] for each in task.get("Artifacts") or ()}
+    sources = [
+        (name, body["source"], body["digest"])
+        for each in task["Config"]["component"]
+        for name, bodies in each.items()
+        for body in bodies
+    ]
+    for name, source, digest in sources:
+        directory = str(places.get(source, source)).rpartition("/")[0]
+        if ("://" in directory or Path(directory).is_dir()) and not has_component(directory, digest):
+            raise DeployError(
+                f"component {name!r} of version {job['Version']} is not in {directory} any more",
+                "deploy that version's source anew",
+            )
+
+
+def _version(job: Json, *, current: bool) -> Version:
+    meta = job.get("Meta") or {}
+    submitted = datetime.fromtimestamp(job["SubmitTime"] / _SECOND, UTC)
+    digest = meta.get("digest", "") or ", ".join(digests(job).values())
+    return Version(
+        int(job["Version"]), meta.get("app_version", ""), digest, submitted.isoformat(timespec="seconds"),
+        int(job["TaskGroups"][0]["Count"]), bool(job["Stable"]), current,
+    )  # fmt: skip

@@ -1,0 +1,158 @@
+"""What differs between two versions of an app's job, as its user thinks of it.
+
+A job is first read into facts, (kind, name) → text; two sets of facts then give the changes. Both jobs may be
+what `build_job` made or what Nomad's API gives back, which adds defaults: only what `build_job` writes is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from wasmdeploy_cli.job.config import unescape
+from wasmdeploy_cli.job.route import services
+from wasmdeploy_driver import task as driver
+from wasmdeploy_driver.variables import vault_location
+
+Json = dict[str, Any]
+Kind = Literal["job", "component", "route", "variable", "secret", "capability", "setting"]
+_KINDS: tuple[Kind, ...] = ("job", "component", "route", "variable", "secret", "capability", "setting")
+# Keys of a component's block that have a kind of their own; every other one is a setting.
+_OWN = ("source", "digest", "route", "allowed_outbound_hosts", "dir")
+_META = ("app_version", "wasmdeploy_version", "restarted")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing that differs; `old` is None for what is new, `new` for what goes."""
+
+    kind: Kind
+    name: str
+    old: str | None
+    new: str | None
+
+    @property
+    def widened(self) -> bool:
+        """Whether guests may do more than before."""
+        if self.kind != "capability" or self.new is None:
+            return False
+        return self.old is None or self.new == "read and write"
+
+
+def changes(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> list[Change]:
+    """What differs, kind by kind; a job that is not there (or stopped) has no facts."""
+    before, after = facts(old), facts(new)
+    return sorted(
+        (
+            Change(kind, name, before.get((kind, name)), after.get((kind, name)))
+            for kind, name in before.keys() | after.keys()
+            if before.get((kind, name)) != after.get((kind, name))
+        ),
+        key=lambda change: (_KINDS.index(change.kind), change.name),
+    )
+
+
+def facts(job: Mapping[str, Any] | None) -> dict[tuple[Kind, str], str]:
+    """What a job says about its app."""
+    if job is None or job.get("Stop"):
+        return {}
+    group = job["TaskGroups"][0]
+    task = group["Tasks"][0]
+    found: dict[tuple[Kind, str], str] = {("job", job["ID"]): job.get("Namespace") or "default"}
+    found.update(_components(task["Config"]))
+    found.update(_variables(task["Config"], job.get("Meta") or {}))
+    found.update(_route(job))
+    found.update((("setting", name), text) for name, text in _settings(job, group, task) if text)
+    return found
+
+
+def digests(job: Mapping[str, Any] | None) -> dict[str, str]:
+    """The `sha256:…` of each component of a job, a stopped one's too."""
+    found = _components(job["TaskGroups"][0]["Tasks"][0]["Config"]) if job else ()
+    return {name: text for (kind, name), text in found if kind == "component"}
+
+
+def _components(config: Json) -> Iterator[tuple[tuple[Kind, str], str]]:
+    for name, block in _labelled(config.get("component")):
+        yield ("component", name), str(block.get("digest", ""))
+        for route in block.get("route") or ():
+            yield ("route", unescape(route)), name
+        for host in block.get("allowed_outbound_hosts") or ():
+            yield ("capability", f"{name} calls {unescape(host)}"), "allowed"
+        for each in block.get("dir") or ():
+            access = "read" if each.get("readonly") else "read and write"
+            yield ("capability", f"{name} opens {each['host']} as {each['guest']}"), access
+        for key, value in block.items():
+            if key not in _OWN:
+                yield from _flat(f"component.{name}.{key}", value)
+
+
+def _variables(config: Json, meta: Json) -> Iterator[tuple[tuple[Kind, str], str]]:
+    """Plain variables with their values; a secret's value is nowhere, its place and version are."""
+    versions = dict(part.rpartition("@")[::2] for part in str(meta.get("revision", "")).split())
+    app = driver.Task(app=config.get("app", ""), namespace=config.get("namespace", "default"))
+    for name, block in _labelled(config.get("variable")):
+        if not block.get("secret"):
+            yield ("variable", name), unescape(str(block.get("value", "")))
+            continue
+        path, field = vault_location(app, driver.Variable(name, vault=unescape(block.get("vault", ""))))
+        version = f" (version {versions[path]})" if path in versions else ""
+        yield ("secret", name), f"{path}#{field}{version}"
+
+
+def _route(job: Mapping[str, Any]) -> Iterator[tuple[tuple[Kind, str], str]]:
+    for service in services(job):
+        for tag in service.get("Tags") or ():
+            key, _, value = tag.partition("=")
+            setting = key.split(".", 4)[4:] if key.startswith("traefik.http.routers.") else ()
+            if "-redirect." in key or not setting or setting[0] == "service":
+                continue
+            yield ("route", f"traefik {setting[0]}"), value
+        for check in service.get("Checks") or ():
+            yield ("setting", "health_path"), str(check.get("Path") or check["Type"])
+        yield ("setting", "catalog"), str(service.get("Provider"))
+
+
+def _settings(job: Mapping[str, Any], group: Json, task: Json) -> Iterator[tuple[str, str]]:
+    update = job.get("Update") or {}
+    # Nomad keeps the update block at the group and may leave the job's own empty.
+    update = group.get("Update") or update
+    yield "count", str(group["Count"])
+    yield "canaries", "" if update.get("AutoPromote") else str(update.get("Canary"))
+    yield "healthy_within", f"{int(update.get('HealthyDeadline') or 0) // 10**6} ms"
+    yield "datacenters", ", ".join(job.get("Datacenters") or ())
+    yield "description", str((job.get("UI") or {}).get("Description") or "")
+    yield "cpu", str(task["Resources"]["CPU"])
+    yield "memory", str(task["Resources"]["MemoryMB"])
+    yield "vault.role", str((task.get("Vault") or {}).get("Role") or "")
+    for limits in task["Config"].get("limits") or ():
+        for key, value in limits.items():
+            yield f"limits.{key}", _number(value)
+    for key in _META:
+        yield key, str((job.get("Meta") or {}).get(key) or "")
+    for artifact in task.get("Artifacts") or ():
+        yield f"artifacts of {artifact['RelativeDest']}", str(artifact["GetterSource"]).rpartition("/")[0]
+
+
+def _labelled(blocks: Any) -> Iterator[tuple[str, Json]]:
+    for each in blocks or ():
+        for label, bodies in each.items():
+            for body in bodies:
+                yield label, body
+
+
+def _flat(where: str, value: Any) -> Iterator[tuple[tuple[Kind, str], str]]:
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            yield from _flat(f"{where}.{unescape(str(key))}", each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _flat(where, each)
+    else:
+        yield ("setting", where), unescape(value) if isinstance(value, str) else _number(value)
+
+
+def _number(value: Any) -> str:
+    """Nomad's API gives whole numbers of a task's config as floats."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)

@@ -1,0 +1,58 @@
+import pytest
+
+from wasmdeploy_cli.deployment.postmortem import likely_cause, telling_event
+
+
+def event(kind, text="", time=1, **details):
+    return {"Type": kind, "DisplayMessage": text, "Time": time, "Details": details}
+
+
+def allocation(*events):
+    return {"TaskStates": {"web": {"Events": list(events)}}}
+
+
+def test_no_event():
+    """An instance that no node has taken yet has none."""
+    assert telling_event({"TaskStates": None}) is None
+
+
+def test_what_kept_it_from_starting_goes_before_its_end():
+    """A failure to start tells more than what came after it."""
+    failure = event("Driver Failure", "no such file", time=1)
+    assert (
+        telling_event(allocation(failure, event("Not Restarting", time=3), event("Terminated", time=2)))
+        == failure
+    )
+
+
+def test_an_instance_that_was_stopped_on_purpose():
+    """An end with status 0 explains nothing: the newest event does."""
+    killed = event("Killed", "Task successfully killed", time=3)
+    ended = event("Terminated", "Exit Code: 0", time=2, exit_code="0")
+    assert telling_event(allocation(event("Started", time=1), ended, killed)) == killed
+
+
+def test_the_newest_of_several_ends():
+    """Of several restarts the last one counts."""
+    ends = [event("Terminated", f"Exit Code: {code}", time=code, exit_code=str(code)) for code in (1, 2)]
+    assert telling_event(allocation(*reversed(ends))) == ends[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "details", "answer", "cause"),
+    [
+        ("Driver Failure", "rpc error: code = Unknown desc = no such secret: a (b#a)", {}, "",
+         "no such secret: a (b#a)"),
+        ("Failed Artifact Download", "checksums did not match", {}, "",
+         "a component is not the one that was deployed: checksums did not match"),
+        ("Terminated", "OOM Killed", {"oom_killed": "true"}, "", "it needed more memory than the job has"),
+        ("Terminated", "Exit Code: 3", {"exit_code": "3"}, "", "its process ended: Exit Code: 3"),
+        ("Started", "Task started", {}, "GET / answered 500", "its health check does not pass: GET / answered 500"),
+        ("Started", "Task started", {}, "", "Failed due to unhealthy allocations"),
+    ],
+)  # fmt: skip
+def test_the_likely_cause(kind, text, details, answer, cause):
+    """The event and the check's answer give one line."""
+    found, hint = likely_cause(event(kind, text, **details), answer, "Failed due to unhealthy allocations")
+    assert found == cause
+    assert "wasmdeploy" in hint

@@ -1,0 +1,102 @@
+import dataclasses
+
+import pytest
+
+from tests.cli.manifest.sample import app
+from wasmdeploy_cli.job import Artifacts, Canaries, build_job
+from wasmdeploy_cli.job.changes import Change, changes, digests, facts
+
+DIGEST = "sha256:" + "1" * 64
+
+
+@pytest.fixture
+def hello(tmp_path):
+    return app(tmp_path)
+
+
+def job(hello, digest=DIGEST, **more):
+    return build_job(hello, Artifacts(dict.fromkeys(hello.component, digest), "/srv"), **more)
+
+
+def component(hello, **settings):
+    changed = {name: dataclasses.replace(each, **settings) for name, each in hello.component.items()}
+    return dataclasses.replace(hello, component=changed)
+
+
+def deployed(hello, **settings):
+    return dataclasses.replace(hello, deploy=dataclasses.replace(hello.deploy, **settings))
+
+
+def test_a_job_does_not_differ_from_itself(hello):
+    """The same app, made twice, has no changes."""
+    assert changes(job(hello), job(hello)) == []
+
+
+def test_a_first_version_is_all_new(hello):
+    """Without a job before it, or with a stopped one, everything is new."""
+    new = job(hello)
+    first = changes(None, new)
+    assert {change.old for change in first} == {None}
+    assert changes({**new, "Stop": True}, new) == first
+    assert first[0] == Change("job", hello.name, None, "default")
+
+
+def test_a_component_is_told_by_its_digest(hello):
+    """Another file is one change: the component."""
+    other = "sha256:" + "2" * 64
+    (change,) = changes(job(hello), job(hello, other))
+    assert (change.kind, change.old, change.new) == ("component", DIGEST, other)
+    assert digests(job(hello)) == dict.fromkeys(hello.component, DIGEST)
+
+
+def test_what_a_guest_may_do_more_is_widened(hello):
+    """A host that is added widens, one that goes does not."""
+    less, more = (component(hello, allowed_outbound_hosts=hosts) for hosts in ((), ("https://a.example",)))
+    (change,) = changes(job(less), job(more))
+    assert (change.kind, change.widened) == ("capability", True)
+    (change,) = changes(job(more), job(less))
+    assert (change.kind, change.widened) == ("capability", False)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "widened"),
+    [
+        (None, "read", True),
+        ("read", "read and write", True),
+        ("read and write", "read", False),
+        ("read", None, False),
+    ],
+)
+def test_a_directory_is_a_capability(old, new, widened):
+    """Writing is more than reading, and reading more than nothing."""
+    assert Change("capability", "web opens data as /data", old, new).widened == widened
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "name", "old", "new"),
+    [
+        ({"host": "h.example"}, "route", "traefik rule", None, "Host(`h.example`)"),
+        ({"count": 3}, "setting", "count", "1", "3"),
+        ({"memory": 300}, "setting", "memory", "256", "300"),
+        ({"health_path": "/up"}, "setting", "health_path", "/.well-known/wasmdeploy/health", "/up"),
+        ({"healthy_within": "20s"}, "setting", "healthy_within", "180000 ms", "20000 ms"),
+        ({"catalog": "nomad"}, "setting", "catalog", "consul", "nomad"),
+        ({"datacenters": ("a", "b")}, "setting", "datacenters", "*", "a, b"),
+    ],
+)  # fmt: skip
+def test_a_setting(hello, settings, kind, name, old, new):
+    """A setting of [deploy] is told by its name."""
+    assert Change(kind, name, old, new) in changes(job(hello), job(deployed(hello, **settings)))
+
+
+def test_canaries_are_a_setting(hello):
+    """How many canaries wait for a person is told; none is the rule."""
+    (change,) = changes(job(hello), job(hello, canaries=Canaries(1, auto_promote=False)))
+    assert change == Change("setting", "canaries", None, "1")
+
+
+def test_templates_are_read_back(hello):
+    """A value is shown as it is in the manifest, not as Nomad's template for it."""
+    changed = component(hello, environment={"A": "${b} %{c}"})
+    name = next(iter(hello.component))
+    assert facts(job(changed))["setting", f"component.{name}.environment.A"] == "${b} %{c}"
