@@ -27,6 +27,7 @@ class FakeWorker:
         self.killed: Outcome | None = None
         self.descriptor = -1
         self._ended: Ended | None = None
+        self.seconds: Callable[[], float] | None = None  # how long it has computed; without it, not at all
 
     def start(self, call: Call, ended: Ended, stdin: Stdin = Stdin.MESSAGE, descriptor: int = -1) -> None:
         self.calls.append(call)
@@ -48,6 +49,9 @@ class FakeWorker:
     def answer(self, body: bytes = b"body") -> None:
         self.write(answer(body))
         self.end()
+
+    def computed(self) -> float:
+        return self.seconds() if self.seconds else 0.0
 
     def mute(self) -> None:
         self.muted = True

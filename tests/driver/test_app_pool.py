@@ -75,6 +75,26 @@ def test_a_slow_guest_gives_its_slot_away():
     asyncio.run(scenario())
 
 
+def test_a_guest_that_waits_gives_its_slot_away_at_once():
+    """A guest that waits is told from one that computes, which keeps its slot for as long as it may."""
+
+    async def scenario():
+        world = World(patience=60.0)
+        loop = asyncio.get_running_loop()
+        world.thread.seconds = loop.time
+        world.submit()
+        waiting = world.submit()
+        await asyncio.sleep(0.05)
+        assert not world.engines.started
+        world.thread.seconds = lambda: 1.0
+        engine = await world.engine(0)
+        engine.be_ready()
+        engine.answer()
+        await waiting.response
+
+    asyncio.run(scenario())
+
+
 def test_a_process_comes_first():
     """An idle engine process is used before the thread, which shares the interpreter with the event loop."""
 

@@ -1,6 +1,6 @@
 """An engine process as the front sees it: a worker at the other end of a socket.
 
-The socket keeps messages apart (SOCK_SEQPACKET). First the process says that it is ready, with a descriptor of itself;
+The socket keeps messages apart (SOCK_SEQPACKET). First the process says `ready PID`, with a descriptor of itself;
 then it gets a call and answers with its outcome, in turns. It has ended when the socket has.
 """
 
@@ -11,13 +11,15 @@ import contextlib
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 
 from wasmdeploy_driver.app.worker import Ended
 from wasmdeploy_driver.guest.call import Call, Outcome, Stdin
 
 MAX_MESSAGE = 192 << 10
-READY = b"ready"
+READY = b"ready "
+_CPU_CLOCK = 2  # of the clocks that Linux has for each process (clock_getcpuclockid(3))
 
 
 class EngineWorker:
@@ -36,6 +38,7 @@ class EngineWorker:
         self._connection = connection
         self._changed = changed
         self._process = -1
+        self._clock = -1
         self._ended: Ended | None = None
         # What the process had for its guests is gone with it; most often the memory of the task ran out.
         self._killed = Outcome("the guest's process ended with it: the task may have run out of memory")
@@ -78,6 +81,7 @@ class EngineWorker:
             self._lost()
         elif not self.ready:
             self._process = descriptors[0]
+            self._clock = ~int(message.removeprefix(READY)) << 3 | _CPU_CLOCK
             self.ready = True
             self._changed(self)
         elif (ended := self._ended) is not None:
@@ -99,6 +103,13 @@ class EngineWorker:
         if self._process >= 0:
             os.close(self._process)
         self._changed(self)
+
+    def computed(self) -> float:
+        """Seconds for which the process has computed in all."""
+        try:
+            return time.clock_gettime(self._clock)
+        except OSError:  # it has ended
+            return 0.0
 
     def mute(self) -> None:
         """Nobody reads what the guest that runs still writes: its next write fails."""

@@ -2,13 +2,12 @@
 
 At rest there is one worker, the thread of this process. A request that finds it busy waits for a moment, then an
 engine process is started beside it. As many guests compute at once as there are processors: each holds one of so
-many slots, until it has ended or has run longer than `patience` seconds. Then it is slow, or blocked in a call, gives
-its slot away and goes on beside the others: a guest that waits holds up nobody. Past its time limit its process is
-killed.
+many slots, until it has ended, is seen to wait, or has computed for longer than `patience` seconds. Then it gives its
+slot away and goes on beside the others: a guest that waits holds up nobody. Past its time limit its process is killed.
 
     queue ── slot and worker free ──▶ running ── ended ──────────────▶ worker idle ── long enough ──▶ closed
-                                         ├── after a tick: its output is read as it comes
-                                         ├── after `patience`: its slot is the next one's
+                                         ├── after a moment: its output is read as it comes
+                                         ├── waits, or after `patience`: its slot is the next one's
                                          └── after its limit: killed, or left behind in the thread
 """
 
@@ -27,8 +26,11 @@ from wasmdeploy_driver.app.worker import Worker
 from wasmdeploy_driver.errors import GuestTimeout
 from wasmdeploy_driver.guest.call import Outcome, Stdin
 
-# While guests run they are looked at this often.
-_TICK_SECONDS = 0.005
+# While guests run they are looked at this often; the output of one that has run for longer is read as it comes.
+_TICK_SECONDS = 0.002
+_WATCH_SECONDS = 0.005
+# A guest that computed for less than this part of the time between two looks waits for something.
+_BUSY = 0.3
 # The clock that interrupts guests is a little late; a guest that goes on this long past its limit is blocked.
 GRACE_SECONDS = 1.0
 _GROW_SECONDS = 0.002
@@ -62,12 +64,13 @@ class EngineLike(Worker, Protocol):
 class PoolBounds:
     """How many guests run at once (`most`) and compute at once (`slots`, 0 for one per processor).
 
-    In seconds: until a guest is slow, until an idle process ends, and how long a request may wait for its turn.
+    In seconds: until a guest that computes is slow, until an idle process ends, and how long a request may wait for its
+    turn.
     """
 
     most: int = 64
     slots: int = 0
-    patience: float = 0.02
+    patience: float = 0.01
     idle: float = 10.0
     wait: float = 10.0
 
@@ -264,12 +267,23 @@ class Pool:
 class _Run:
     """One guest at work."""
 
-    __slots__ = ("_feed", "_given_up", "_pool", "_slow", "begun", "exchange", "worker")
+    __slots__ = (
+        "_computed",
+        "_feed",
+        "_given_up",
+        "_looked",
+        "_pool",
+        "_slow",
+        "begun",
+        "exchange",
+        "worker",
+    )
 
     def __init__(self, pool: Pool, exchange: Exchange, worker: Worker) -> None:
         self._pool = pool
         self._feed: Feed | None = None
         self._slow = self._given_up = False
+        self._computed, self._looked = -1.0, 0.0
         self.begun = pool._loop.time()
         self.exchange = exchange
         self.worker = worker
@@ -288,13 +302,20 @@ class _Run:
     def look(self, now: float) -> None:
         """See how long it has run by now."""
         ran = now - self.begun
-        self.exchange.watch()
-        if not self._slow and ran > self._pool._bounds.patience:
+        if ran > _WATCH_SECONDS:
+            self.exchange.watch()
+        if not self._slow and (ran > self._pool._bounds.patience or self._waits(now)):
             self._slow = True
             self._pool._give_slot()
         limit = self.exchange.quota.seconds
         if limit and ran > limit + GRACE_SECONDS and not self._given_up:
             self._give_up(limit)
+
+    def _waits(self, now: float) -> bool:
+        """Whether it has hardly computed since it was looked at before."""
+        computed, before = self.worker.computed(), self._computed
+        since, self._looked, self._computed = now - self._looked, now, computed
+        return before >= 0 and computed - before < _BUSY * since
 
     def _give_up(self, limit: float) -> None:
         """It is blocked where nothing can interrupt it."""

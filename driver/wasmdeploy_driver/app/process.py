@@ -6,6 +6,7 @@ It has one thread that runs guests, and the clock's. Nobody but the front that i
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -20,6 +21,7 @@ from wasmdeploy_driver.guest.call import Call, Outcome, Stdin
 Load = Callable[[bytes, Sequence[int], Callable[[], None]], Run]
 # Under memory pressure the kernel ends an engine process, which costs a request, and not the front.
 _OOM_SCORE = "500"
+_COLLECT_AFTER = 50_000
 
 
 def live(connection: socket.socket, output: int, load: Callable[[], Run]) -> None:
@@ -28,9 +30,14 @@ def live(connection: socket.socket, output: int, load: Callable[[], Run]) -> Non
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
         score.write(_OOM_SCORE)
     run = load()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(
+        _COLLECT_AFTER
+    )  # a run leaves hardly any cycles, and looking for them costs more than it does
     with contextlib.suppress(BrokenPipeError):
         process = os.pidfd_open(os.getpid())
-        socket.send_fds(connection, [READY], [process])
+        socket.send_fds(connection, [READY + b"%d" % os.getpid()], [process])
         os.close(process)
         stdout = f"/proc/self/fd/{output}"
         while True:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Protocol
@@ -40,6 +41,10 @@ class Worker(Protocol):
         """Run the call; `ended` is called in the event loop. A `descriptor` of stdin is the caller's to close."""
         ...
 
+    def computed(self) -> float:
+        """Seconds for which it has computed in all."""
+        ...
+
     def mute(self) -> None:
         """Nobody reads what the guest that runs still writes: its next write fails."""
         ...
@@ -63,6 +68,7 @@ class ThreadWorker:
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[tuple[Call, Ended] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._clock: int | None = None
         self.spoiled = False
         self.stdout, self._stdin = -1, -1
         self._open()
@@ -90,6 +96,12 @@ class ThreadWorker:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 self._loop.call_soon_threadsafe(ended, outcome)
             del job, call, ended  # an idle thread keeps nothing of a request
+
+    def computed(self) -> float:
+        """Seconds for which the thread has computed in all."""
+        if self._clock is None and self._thread is not None and self._thread.ident is not None:
+            self._clock = time.pthread_getcpuclockid(self._thread.ident)
+        return time.clock_gettime(self._clock) if self._clock is not None else 0.0
 
     def mute(self) -> None:
         """Nobody reads what the guest that runs still writes: its next write fails."""

@@ -22,7 +22,8 @@ class Clock:
         self._idle_ticks = 0
         self._asleep = True
         self._watches: list[Watch] = [watch] if watch else []
-        self._changed = threading.Condition()
+        self._changed = threading.Lock()
+        self._awake = threading.Condition(self._changed)
         self._thread: threading.Thread | None = None
 
     def start(self, watch: Watch | None = None) -> None:
@@ -32,12 +33,7 @@ class Clock:
             if watch is not None:
                 self._watches.append(watch)
             if self._asleep:
-                self._asleep = False
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="clock", daemon=True)
-                    self._thread.start()
-                else:
-                    self._changed.notify()
+                self._wake()
 
     def stop(self, watch: Watch | None = None) -> None:
         """A guest has ended."""
@@ -45,6 +41,20 @@ class Clock:
             self._active -= 1
             if watch is not None:
                 self._watches.remove(watch)
+
+    def __enter__(self) -> None:
+        self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _wake(self) -> None:
+        self._asleep = False
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="clock", daemon=True)
+            self._thread.start()
+        else:
+            self._awake.notify()
 
     def _run(self) -> None:
         while True:
@@ -56,7 +66,7 @@ class Clock:
                 if self._idle_ticks >= _LINGER_TICKS:
                     self._asleep = True
                     while self._asleep:
-                        self._changed.wait()
+                        self._awake.wait()
             self._tick()
 
 

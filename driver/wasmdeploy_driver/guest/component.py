@@ -10,10 +10,10 @@ from wasmtime.component import ExportIndex, Instance
 
 from wasmdeploy_driver.errors import GuestError
 from wasmdeploy_driver.guest.bounds import Bounds
-from wasmdeploy_driver.guest.capi import call_run
+from wasmdeploy_driver.guest.capi import FreshRuns
 from wasmdeploy_driver.guest.engine import Engine, component_from
 from wasmdeploy_driver.guest.host import Told, link
-from wasmdeploy_driver.guest.sandbox import first_line, new_store, translate
+from wasmdeploy_driver.guest.sandbox import first_line, new_store, store_limits, translate
 
 
 class LoadedComponent:
@@ -41,6 +41,7 @@ class LoadedComponent:
         except wasmtime.WasmtimeError as error:
             raise GuestError(f"{name} cannot be loaded: {first_line(error)}") from error
         self.run_export = self._find_run(name)
+        self._runs = FreshRuns(engine.raw, self._linker, self._component, self.run_export)
 
     def _find_run(self, name: str) -> ExportIndex:
         for export in self._component.type.exports(self.engine.raw):
@@ -56,13 +57,8 @@ class LoadedComponent:
 
     def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds) -> bool:
         """Instantiate and run once: True for success; raises Exit, GuestTrap or GuestTimeout."""
-        store = new_store(self.engine, bounds)
         try:
-            store.set_wasi(wasi)
-            store.set_wasi_http()
             with self.engine.timed(bounds):
-                return call_run(store, self.instantiate(store), self.run_export)
+                return self._runs.run(wasi, store_limits(bounds))
         except wasmtime.WasmtimeError as error:
             raise translate(error, bounds) from error
-        finally:
-            store.close()

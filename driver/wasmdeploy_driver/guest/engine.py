@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib import metadata
 from pathlib import Path
 
@@ -60,16 +60,12 @@ class Engine:
         self.raw = wasmtime.Engine(_config(fuel=fuel))
         self._clock = Clock(self.raw.increment_epoch, watch)
 
-    @contextmanager
-    def timed(self, bounds: Bounds) -> Iterator[None]:
+    def timed(self, bounds: Bounds) -> AbstractContextManager[None]:
         """Keep the clock going while a guest runs; raises GuestTimeout where its own computing was over the limit."""
-        if not bounds.cpu_seconds:
-            self._clock.start()
-            try:
-                yield
-            finally:
-                self._clock.stop()
-            return
+        return self._computing(bounds) if bounds.cpu_seconds else self._clock
+
+    @contextmanager
+    def _computing(self, bounds: Bounds) -> Iterator[None]:
         limit = CpuLimit(bounds.cpu_seconds, lambda: self._interrupt(bounds))
         self._clock.start(limit)
         try:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 import wasmtime
 
 from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
 from wasmdeploy_driver.guest.bounds import Bounds
+from wasmdeploy_driver.guest.capi import StoreLimits
 from wasmdeploy_driver.guest.engine import Engine, ticks
 
 
@@ -46,6 +48,12 @@ def new_store(engine: Engine, bounds: Bounds) -> wasmtime.Store:
     )
     renew(store, bounds)
     return store
+
+
+@lru_cache(maxsize=64)
+def store_limits(bounds: Bounds) -> StoreLimits:
+    """The same limits in wasmtime's terms."""
+    return StoreLimits(bounds.memory, bounds.tables, bounds.instances or -1, ticks(bounds), bounds.fuel)
 
 
 def renew(store: wasmtime.Store, bounds: Bounds) -> None:
