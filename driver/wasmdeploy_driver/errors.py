@@ -3,6 +3,7 @@
     WasmdeployError             one line for the user: what failed, where; `hint` says what to do next
     ├── ConfigError             a manifest, a task config or an option is wrong
     ├── GuestError              the WebAssembly file cannot be used (broken, unsupported, wrong exports)
+    │   └── GuestMissing        … because it is not there; it may still come
     ├── GuestTrap               the guest trapped, ran out of a limit or answered nonsense
     │   └── GuestTimeout        the guest ran past its time limit
     ├── SecretError             a secret cannot be had
@@ -43,6 +44,10 @@ class ConfigError(WasmdeployError):
 
 class GuestError(WasmdeployError):
     """The WebAssembly file cannot be used."""
+
+
+class GuestMissing(GuestError):
+    """The WebAssembly file is not there; it may still come."""
 
 
 class GuestTrap(WasmdeployError):
@@ -86,7 +91,7 @@ class StackError(WasmdeployError):
 _KINDS = {
     cls.__name__: cls
     for cls in (
-        ConfigError, GuestError, GuestTrap, GuestTimeout, SecretError, SecretUnavailable,
+        ConfigError, GuestError, GuestMissing, GuestTrap, GuestTimeout, SecretError, SecretUnavailable,
         ListenError, ExecutorError, ClusterError, DeployError, StackError,
     )
 }  # fmt: skip

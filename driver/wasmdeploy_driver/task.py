@@ -23,7 +23,7 @@ def _doc(doc: str, **metadata: Any) -> dict[str, Any]:
 class Dir:
     """A directory of the task that the guest may open."""
 
-    host: str = field(metadata=_doc("path below the task directory"))
+    host: str = field(metadata=_doc("path below the task directory; `alloc` is the allocation's shared one"))
     guest: str = field(metadata=_doc("where the guest sees it"))
     readonly: bool = field(default=False, metadata=_doc("refuse writes"))
 

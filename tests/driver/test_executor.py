@@ -326,6 +326,7 @@ def test_a_command_that_traps(tmp_path):
         executor.start()
         status = executor.exit()
         assert status["exit_code"] == 134
+        assert "unreachable" in status["error"]
         assert "\n" not in status["error"]
         assert executor.stdout.read_text() == "out\n"
         assert executor.stderr.read_text().startswith("err\n")

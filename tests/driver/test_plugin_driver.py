@@ -1,5 +1,6 @@
 """The Driver service over real gRPC, with a fake executor."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -10,6 +11,8 @@ import grpc  # Nomad's side of the connection
 import pytest
 
 from tests.driver.plugin_process import TIMEOUT, plugin_process, runs, task_config, until
+from wasmdeploy_driver.plugin import fingerprint as fingerprints
+from wasmdeploy_driver.plugin.config import PluginConfig
 from wasmdeploy_driver.plugin.proto import driver_pb2
 
 VAULT = {"vault": {"address": "http://127.0.0.1:8200"}}
@@ -75,10 +78,10 @@ def state_directories(data: Path) -> list[Path]:
 
 
 def test_capabilities(plugin):
-    """Signals yes, exec no, an image's file system, the host's network, no mounts."""
+    """Signals and exec, an image's file system, the host's network, no mounts."""
     answer = plugin.driver.Capabilities(driver_pb2.CapabilitiesRequest(), timeout=TIMEOUT)
     abilities = answer.capabilities
-    assert (abilities.send_signals, abilities.exec, abilities.must_create_network) == (True, False, False)
+    assert (abilities.send_signals, abilities.exec, abilities.must_create_network) == (True, True, False)
     assert abilities.fs_isolation == driver_pb2.DriverCapabilities.IMAGE
     assert abilities.mount_configs == driver_pb2.DriverCapabilities.NO_MOUNTS
     assert list(abilities.network_isolation_modes) == [driver_pb2.NetworkIsolationSpec.HOST]
@@ -107,6 +110,51 @@ def test_fingerprint_names_what_is_wrong(tmp_path):
         first = next(plugin.driver.Fingerprint(driver_pb2.FingerprintRequest(), timeout=TIMEOUT))
     assert first.health == driver_pb2.FingerprintResponse.UNHEALTHY
     assert first.health_description == f"data_dir {tmp_path}/file/data: Not a directory"
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"memory_mb": 65, "timeout": "5s"}, "limits.memory_mb: 65"),
+        ({"memory_mb": 64, "timeout": "6s"}, "limits.timeout: 6s"),
+        ({"memory_mb": 64, "timeout": "0"}, "limits.timeout: 0"),
+    ],
+)
+def test_limits_beyond_the_operators_are_refused(tmp_path, limits, words):
+    """A job gets no more than the node's max_limits, an unlimited time included."""
+    component = {"web": {"source": "x.wasm", "route": ["/..."]}}
+    with plugin_process() as plugin:
+        plugin.configure(tmp_path / "data", max_limits={"memory_mb": 64, "timeout": "5s"})
+        error = refused(
+            plugin,
+            task_config(tmp_path, module="", component=component, http={"port": "http"}, limits=limits),
+        )
+        assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+        assert words in error.details()
+        config = task_config(tmp_path, limits={"memory_mb": 64, "timeout": "0"})
+        start(plugin, config)  # a command has no time limit
+        destroy(plugin, config.id, force=True)
+
+
+def test_fingerprint_tries_the_import(monkeypatch, tmp_path):
+    """A Python that cannot import wasmtime is told with its reason, and with whose Python it is."""
+    monkeypatch.setattr(fingerprints, "_NEEDED", "import wasmtime_that_is_missing")
+    problem = asyncio.run(fingerprints.engine_problem())
+    assert problem.startswith("wasmtime cannot be imported by ")
+    assert "wasmtime_that_is_missing" in problem
+    answer = fingerprints.fingerprint(PluginConfig(data_dir=str(tmp_path)), problem)
+    assert (answer.health, answer.health_description) == (driver_pb2.FingerprintResponse.UNHEALTHY, problem)
+
+
+def test_fingerprint_misses_controllers(monkeypatch, tmp_path):
+    """A node whose cgroups cannot limit anything is unhealthy where the agent is root."""
+    monkeypatch.setattr(fingerprints, "_CGROUPS", tmp_path)
+    monkeypatch.setattr(fingerprints.os, "geteuid", lambda: 0)
+    answer = fingerprints.fingerprint(PluginConfig(data_dir=str(tmp_path / "data")))
+    assert "has no controller cpu and memory" in answer.health_description
+    (tmp_path / "cgroup.controllers").write_text("cpuset cpu io memory pids\n")
+    answer = fingerprints.fingerprint(PluginConfig(data_dir=str(tmp_path / "data")))
+    assert answer.health == driver_pb2.FingerprintResponse.HEALTHY
 
 
 def test_start_answers_with_a_handle_for_recovery(plugin, tmp_path):
@@ -402,14 +450,10 @@ def test_signal_that_cannot_be_delivered_is_no_error(plugin, tmp_path):
         plugin.driver.SignalTask(request, timeout=TIMEOUT)
 
 
-def test_exec_and_networks_are_refused(plugin):
-    """What the driver has not, it says so."""
+def test_networks_are_refused(plugin):
+    """Nomad makes them."""
     driver = plugin.driver
     calls = [
-        lambda: driver.ExecTask(driver_pb2.ExecTaskRequest(task_id="x", command=["sh"]), timeout=TIMEOUT),
-        lambda: list(
-            driver.ExecTaskStreaming(iter([driver_pb2.ExecTaskStreamingRequest()]), timeout=TIMEOUT)
-        ),
         lambda: driver.CreateNetwork(driver_pb2.CreateNetworkRequest(), timeout=TIMEOUT),
         lambda: driver.DestroyNetwork(driver_pb2.DestroyNetworkRequest(), timeout=TIMEOUT),
     ]
@@ -417,3 +461,55 @@ def test_exec_and_networks_are_refused(plugin):
         with pytest.raises(grpc.RpcError) as caught:
             call()
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def exec_streaming(plugin, *requests):
+    """A streaming exec's answers."""
+    return list(plugin.driver.ExecTaskStreaming(iter(requests), timeout=TIMEOUT))
+
+
+def exec_setup(task_id, *command, tty=False):
+    """The first message of a streaming exec."""
+    request = driver_pb2.ExecTaskStreamingRequest()
+    request.setup.task_id, request.setup.tty = task_id, tty
+    request.setup.command.extend(command)
+    return request
+
+
+def test_exec_of_no_task_is_an_error(plugin):
+    """An exec without a task, or without a first message that names one, is told apart."""
+    unknown = exec_setup("x", "help")
+    for requests, code in (
+        ((unknown,), grpc.StatusCode.NOT_FOUND),
+        ((driver_pb2.ExecTaskStreamingRequest(),), grpc.StatusCode.INVALID_ARGUMENT),
+        ((), grpc.StatusCode.INVALID_ARGUMENT),
+    ):
+        with pytest.raises(grpc.RpcError) as caught:
+            exec_streaming(plugin, *requests)
+        assert caught.value.code() is code
+
+
+def test_exec_carries_both_ways(plugin, tmp_path):
+    """What Nomad sends reaches the console in order, its output comes back, then the ends and the exit code."""
+    config = task_config(tmp_path)
+    start(plugin, config)
+    typed, size, closed = (driver_pb2.ExecTaskStreamingRequest() for _ in range(3))
+    typed.stdin.data = b"x" * 600_000  # more than one line of the control socket would hold
+    size.tty_size.height, size.tty_size.width = 50, 40
+    closed.stdin.close = True
+    answers = exec_streaming(plugin, exec_setup(config.id, "told", "back"), size, typed, closed)
+    told = json.loads(b"".join(answer.stdout.data for answer in answers))
+    assert told == {"command": ["told", "back"], "tty": False, "sizes": [[50, 40]], "stdin": 600_000}
+    assert [answer.stdout.close for answer in answers].count(True) == 1
+    assert [answer.stderr.close for answer in answers].count(True) == 1
+    assert (answers[-1].exited, answers[-1].result.exit_code) == (True, 7)
+
+
+def test_exec_that_breaks_off_is_an_error(plugin, tmp_path):
+    """A console whose executor ends in the middle is an error, not an exit code."""
+    config = task_config(tmp_path)
+    start(plugin, config)
+    with pytest.raises(grpc.RpcError) as caught:
+        exec_streaming(plugin, exec_setup(config.id, "break"))
+    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert "broke off" in caught.value.details()

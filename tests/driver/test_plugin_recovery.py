@@ -191,3 +191,47 @@ def test_ended_task_of_a_vanished_allocation_is_cleared(data, tmp_path):
         (tmp_path / "alloc-1").rename(tmp_path / "elsewhere")
         second.configure(data)
         assert state_directories(data) == []
+
+
+def test_start_after_plugin_and_agent_died_replaces_what_they_left(data, tmp_path):
+    """A start that Nomad never stored comes again under another id: the executor that nobody knows is ended."""
+    with plugin_process() as first:
+        first.configure(data)
+        before = start(first, task_config(tmp_path))
+        first.kill()
+    with plugin_process() as second:
+        second.configure(data)
+        again = task_config(tmp_path)
+        again.id = f"{again.id}-again"
+        after = start(second, again)
+        assert not runs(executor_of(before))
+        assert [str(each) for each in state_directories(data)] == [
+            json.loads(after.driver_state)["directory"]
+        ]
+        destroy(second, again.id, force=True)
+
+
+def test_restart_leaves_what_the_plugin_knows(data, tmp_path):
+    """A start under another id never ends a task that Nomad knows of."""
+    with plugin_process() as plugin:
+        plugin.configure(data)
+        first = start(plugin, task_config(tmp_path))
+        again = task_config(tmp_path)
+        again.id = f"{again.id}-again"
+        second = start(plugin, again)
+        assert runs(executor_of(first))
+        for handle in (first, second):
+            destroy(plugin, handle.config.id, force=True)
+
+
+def test_running_task_of_a_vanished_allocation_is_ended(data, tmp_path):
+    """An executor whose plugin and allocation are gone is nobody's: the next plugin ends it."""
+    with plugin_process() as first:
+        first.configure(data)
+        handle = start(first, task_config(tmp_path))
+        first.kill()
+    (tmp_path / "alloc-1").rename(tmp_path / "elsewhere")
+    with plugin_process() as second:
+        second.configure(data)
+        assert not runs(executor_of(handle))
+        assert state_directories(data) == []

@@ -1,11 +1,12 @@
 """What is stored of a task: by Nomad, and in its state directory."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from wasmdeploy_driver.errors import ConfigError
-from wasmdeploy_driver.runner.spawn import directory_of, discard, read_record
+from wasmdeploy_driver.runner.spawn import directory_of, discard, other_starts, read_record
 from wasmdeploy_driver.runner.state import State
 
 STATE = State(4, 1234, "boot", Path("/data/tasks/x"), 1_700_000_000.5, "/sys/fs/cgroup/nomad.slice/x", 2)
@@ -33,10 +34,20 @@ def test_foreign_state_is_refused(stored):
 
 
 def test_directory_names_say_nothing_and_fit_everywhere():
-    """16 hexadecimal digits, whatever the id holds."""
+    """Hexadecimal digits, whatever the id holds."""
     names = {directory_of(Path("/d"), task_id).name for task_id in ("a/b/c", "../../etc", "ü" * 500)}
     assert len(names) == 3
-    assert all(len(name) == 16 and int(name, 16) >= 0 for name in names)
+    assert all(re.fullmatch(r"[0-9a-f]{16}-[0-9a-f]{8}", name) for name in names)
+
+
+def test_starts_of_one_task_are_neighbours(tmp_path):
+    """The directories of a task's other starts are found, and no other task's."""
+    first, second, other, unlike = (
+        directory_of(tmp_path, task_id) for task_id in ("a/web/1", "a/web/2", "a/db/1", "b/web/1")
+    )
+    for each in (first, second, other, unlike):
+        each.mkdir(parents=True)
+    assert other_starts(second) == [first]
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"executor": 1}', '{"executor": [1], "starter": [1]}'])
@@ -53,3 +64,12 @@ def test_discard_follows_no_link(tmp_path):
     discard(tmp_path / "state")
     discard(tmp_path / "nothing")
     assert (tmp_path / "precious").is_dir()
+
+
+def test_state_of_the_first_version_is_read():
+    """What a plugin of the first release stored is read for ever: these are its very bytes."""
+    stored = (
+        b'{"version": 1, "pid": 4, "start_time": 1234, "boot_id": "boot", "directory": "/data/tasks/x",'
+        b' "started_at": 1700000000.5, "cgroup": "/sys/fs/cgroup/nomad.slice/x", "oom_kills": 2}'
+    )
+    assert State.from_bytes(stored) == STATE

@@ -14,6 +14,8 @@ the key `ok` or `error`, and then the connection closes.
                                             {"ok": {"pid", "host", "port"}} once it serves
     {"call": "stop", "timeout": 5.0}        drain, then exit; answers {"ok": {}} before it exits
     {"call": "signal", "name": "SIGHUP"}    {"ok": {}}
+    {"call": "exec", "command": [], "tty"}  a console (`consoles`): both sides send lines until it has ended, then
+                                            {"ok": {"exit_code"}}
     {"call": "inspect"}                     {"ok": {"pid", "state", "listen", "components", "requests", ...}}
     {"call": "events"}                      {"event": "…", "detail": "…"} for as long as the task runs, then
                                             {"ok": {}}

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
-from wasmdeploy_driver.errors import ConfigError, GuestError
+from wasmdeploy_driver.errors import ConfigError, GuestError, GuestMissing
 from wasmdeploy_driver.executor.launch import Launch
 
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -44,6 +44,18 @@ def open_beneath(root: Path, path: str, flags: int, private: Sequence[str] = ())
         os.close(at)
 
 
+def open_directory(launch: Launch, host: str) -> int:
+    """A descriptor of a directory that a job gives its guests: below the task's root, or `alloc` and what it holds.
+
+    Raises ConfigError, OSError.
+    """
+    flags = os.O_RDONLY | os.O_DIRECTORY
+    steps = PurePosixPath(host).parts
+    if launch.shared is not None and steps[:1] == ("alloc",):
+        return open_beneath(launch.shared, str(PurePosixPath(*steps[1:])), flags)
+    return open_beneath(launch.root, host, flags, launch.private)
+
+
 def _encodable(path: str) -> bool:
     try:
         os.fsencode(path)
@@ -67,6 +79,8 @@ def read_guest(launch: Launch, source: str) -> bytes:
         descriptor = open_beneath(
             base, rest, os.O_RDONLY | os.O_NONBLOCK, launch.private if base == launch.root else ()
         )
+    except FileNotFoundError as error:
+        raise GuestMissing(f"{source}: {error.strerror}") from error
     except OSError as error:
         raise GuestError(f"{source}: {error.strerror}") from error
     try:

@@ -42,6 +42,7 @@ class Launch:
     stdout: Path  # FIFO or file that takes the guest's standard output
     stderr: Path
     allow_paths: tuple[str, ...] = ()
+    shared: Path | None = None  # the allocation's own directory: `alloc` where directories are named
     private: tuple[str, ...] = ("private",)  # directories of `root` with Nomad's own secrets: never a guest's
     host: str = "127.0.0.1"
     port: int = 0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.errors import ConfigError, ExecutorError, GuestError
-from wasmdeploy_driver.executor.files import open_beneath, read_guest
+from wasmdeploy_driver.executor.files import open_directory, read_guest
 from wasmdeploy_driver.executor.image import Compiled, Image
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.guest.binary import app_form, command_form, inspect
@@ -204,7 +204,7 @@ def open_dirs(launch: Launch, dirs: tuple[Dir, ...]) -> tuple[Preopen, ...]:
     preopens = []
     for each in dirs:
         try:
-            descriptor = open_beneath(launch.root, each.host, os.O_RDONLY | os.O_DIRECTORY, launch.private)
+            descriptor = open_directory(launch, each.host)
         except OSError as error:
             raise ConfigError(f"dir {each.host!r}: {error.strerror}") from error
         preopens.append(Preopen(f"/proc/self/fd/{descriptor}", each.guest, each.readonly))

@@ -7,6 +7,7 @@ by its control socket.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import os
@@ -22,6 +23,7 @@ from typing import Any, NoReturn
 from wasmdeploy_driver.app.stem import Stem
 from wasmdeploy_driver.errors import ExecutorError, GuestError, GuestTrap, WasmdeployError
 from wasmdeploy_driver.executor import cgroup, control
+from wasmdeploy_driver.executor.consoles import Consoles, has_hung_up
 from wasmdeploy_driver.executor.engines import fork_stem
 from wasmdeploy_driver.executor.external.compile import ExternalGuest, compile_external
 from wasmdeploy_driver.executor.external.serving import ExternalServing, external_command
@@ -53,6 +55,7 @@ class TaskProcess:
         self._started = False
         self._runs = False
         self._listeners = Listeners()
+        self._consoles = Consoles(state)
         self._calls: set[asyncio.Task[Any]] = set()
         self._ended = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
@@ -86,6 +89,7 @@ class TaskProcess:
         temporary.write_text(json.dumps(status))
         temporary.replace(self._state / control.EXIT)
         self._listeners.finish()
+        self._consoles.close()
         self._ended.set()
 
     # calls
@@ -101,18 +105,27 @@ class TaskProcess:
                 self._calls.add(task)
                 task.add_done_callback(self._calls.discard)
             try:
-                answer = await self._call(request, send, reader)
+                connection: int = writer.get_extra_info("socket").fileno()
+                answer = await self._call(request, send, reader, lambda: has_hung_up(connection))
             except WasmdeployError as error:
                 await send(control.error_message(error))
             else:
                 await send({"ok": answer})
+            if request.get("call") == "exec":
+                # What is still on its way in would turn the answer into a broken connection.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(_to_the_end(reader), _LAST_WORDS_SECONDS)
         except (ExecutorError, OSError, ValueError):
             pass  # a broken caller harms nobody but itself
         finally:
             writer.close()
 
     async def _call(
-        self, request: dict[str, Any], send: Send, reader: asyncio.StreamReader
+        self,
+        request: dict[str, Any],
+        send: Send,
+        reader: asyncio.StreamReader,
+        hung_up: Callable[[], bool],
     ) -> dict[str, Any]:
         match request.get("call"):
             case "start":
@@ -121,15 +134,29 @@ class TaskProcess:
                 await self._stop(_seconds(request.get("timeout", 5.0)))
                 return {}
             case "signal":
-                # A guest has no signals: taking one without effect keeps Nomad from killing the task for it.
-                self._listeners.tell("signal", f"{request.get('name')} was sent; guests take no signals")
+                self._signal(str(request.get("name")))
                 return {}
+            case "exec":
+                if not self._runs or self._ended.is_set():
+                    raise ExecutorError("the task does not run: it has no console now")
+                return await self._consoles.run(request, send, reader, hung_up)
             case "inspect":
                 return self._inspect()
             case "events":
                 return await self._events(send, reader)
             case other:
                 raise ExecutorError(f"unknown call {other!r}")
+
+    def _signal(self, name: str) -> None:
+        """Taking one without effect keeps Nomad from killing the task for it."""
+        if name == "SIGUSR1":
+            tell_task(f"state: {json.dumps(self._inspect())}")
+            effect = "the task's state is in its stderr"
+        elif name == "SIGHUP":
+            effect = "variables are read at the start: restart the task to read them again"
+        else:
+            effect = "guests take no signals"
+        self._listeners.tell("signal", f"{name} was sent; {effect}")
 
     def _inspect(self) -> dict[str, Any]:
         facts: dict[str, Any] = {"pid": os.getpid(), "state": "running" if self._runs else "starting"}
@@ -262,9 +289,11 @@ class TaskProcess:
         try:
             self.end(await asyncio.get_running_loop().run_in_executor(guest_thread(), run, command))
         except GuestTrap as error:
-            first = error.message.partition("\n")[0][:MAX_DETAIL]
-            self._listeners.tell("trap", first)
-            self.end(error.exit_code, error=first)
+            from wasmdeploy_driver.guest.sandbox import first_line
+
+            reason = first_line(error)[:MAX_DETAIL]
+            self._listeners.tell("trap", reason)
+            self.end(error.exit_code, error=reason)
         except Exception as error:  # noqa: BLE001  # whatever it is must be told, or the task would hang
             self.end(1, error=_unexpected("the command cannot be run", error).message)
 
@@ -277,6 +306,11 @@ class TaskProcess:
         if not clean:
             self._listeners.tell("stopping", "requests or connections were still open")
             self.end(0)
+
+
+async def _to_the_end(reader: asyncio.StreamReader) -> None:
+    while await reader.read(65536):
+        pass
 
 
 def _seconds(value: object) -> float:

@@ -22,7 +22,7 @@ def capabilities() -> Any:
     return driver_pb2.CapabilitiesResponse(
         capabilities=abilities(
             send_signals=True,
-            exec=False,
+            exec=True,
             # As of an image: Nomad then gives tasks a clean environment and /alloc, /local, /secrets.
             fs_isolation=abilities.IMAGE,
             network_isolation_modes=[driver_pb2.NetworkIsolationSpec.HOST],
@@ -74,7 +74,7 @@ def stats(task_id: str, sample: Sample, mhz: float) -> Any:
         stats=driver_pb2.TaskStats(
             id=task_id,
             timestamp=timestamp(sample.at),
-            agg_resource_usage=_usage(sample.total, mhz),
+            agg_resource_usage=_of_task(sample, mhz),
             resource_usage_by_pid={str(pid): _usage(usage, mhz) for pid, usage in sample.by_pid.items()},
         )
     )
@@ -99,6 +99,14 @@ def timestamp(seconds: float) -> Timestamp:
     return moment
 
 
+def _of_task(sample: Sample, mhz: float) -> Any:
+    whole = _usage(sample.total, mhz)
+    whole.cpu.throttled_periods = sample.throttled_periods
+    whole.cpu.throttled_time = sample.throttled_ns
+    whole.cpu.measured_fields.extend((_CPU.THROTTLED_PERIODS, _CPU.THROTTLED_TIME))
+    return whole
+
+
 def _usage(usage: Usage, mhz: float) -> Any:
     cpu = _CPU(
         user_mode=usage.user,
@@ -107,5 +115,6 @@ def _usage(usage: Usage, mhz: float) -> Any:
         total_ticks=usage.percent / 100 * mhz,
         measured_fields=[_CPU.USER_MODE, _CPU.SYSTEM_MODE, _CPU.PERCENT, _CPU.TOTAL_TICKS],
     )
-    memory = _MEMORY(rss=usage.rss, usage=usage.rss, measured_fields=[_MEMORY.RSS, _MEMORY.USAGE])
+    # Nomad has no field for the proportional size, which is what a task's use of memory comes to.
+    memory = _MEMORY(rss=usage.rss, usage=usage.pss, measured_fields=[_MEMORY.RSS, _MEMORY.USAGE])
     return driver_pb2.TaskResourceUsage(cpu=cpu, memory=memory)

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.errors import ConfigError
 from wasmdeploy_driver.executor.launch import VaultServer
+from wasmdeploy_driver.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,16 @@ class Vault:
 
 
 @dataclass(frozen=True, slots=True)
+class MaxLimits:
+    """The most that a job may ask for with its own `limits`."""
+
+    memory_mb: int = field(default=0, metadata={"doc": "most of `limits.memory_mb`; 0 for any"})
+    timeout: str = field(
+        default="", metadata={"doc": "most of `limits.timeout`, `0` included; empty for any"}
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class PluginConfig:
     """The plugin's configuration."""
 
@@ -31,13 +43,36 @@ class PluginConfig:
     allow_paths: tuple[str, ...] = field(
         default=(), metadata={"doc": "directories outside of the task from which guests may be loaded"}
     )
+    max_limits: MaxLimits = field(
+        default_factory=MaxLimits, metadata={"doc": "the most that a job's `limits` may say"}
+    )
     vault: Vault = field(default_factory=Vault, metadata={"doc": "where secrets are read"})
 
     def check(self) -> None:
-        """Raise ConfigError for a path that would depend on where the agent was started."""
+        """Raise ConfigError for a path that would depend on where the agent was started, and for no limit."""
+        if self.max_limits.memory_mb < 0:
+            raise ConfigError(f"plugin config: max_limits.memory_mb: {self.max_limits.memory_mb} is negative")
+        if self.max_limits.timeout:
+            seconds(self.max_limits.timeout, "plugin config: max_limits.timeout")
         for path in (self.data_dir, *self.allow_paths):
             if not Path(path).is_absolute() or ".." in Path(path).parts:
                 raise ConfigError(f"plugin config: {path!r} is not an absolute path without ..")
+
+    def refuse_excess(self, task: Task) -> None:
+        """Raise ConfigError where a job asks for more than the operator lets it have."""
+        most, limits = self.max_limits, task.limits
+        if most.memory_mb and limits.memory_mb > most.memory_mb:
+            raise ConfigError(
+                f"limits.memory_mb: {limits.memory_mb} is more than this node allows",
+                f"at most {most.memory_mb}",
+            )
+        if task.http is None or not most.timeout:
+            return
+        asked = seconds(limits.timeout, "limits.timeout")
+        if not asked or asked > seconds(most.timeout, "max_limits.timeout"):
+            raise ConfigError(
+                f"limits.timeout: {limits.timeout} is more than this node allows", f"at most {most.timeout}"
+            )
 
     def vault_server(self, environment: Mapping[str, str]) -> VaultServer | None:
         """The Vault to use, filled up from the agent's environment; None where no address is known."""

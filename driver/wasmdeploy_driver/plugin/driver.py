@@ -13,10 +13,10 @@ from typing import Any
 import grpc  # noqa: TID251  # at home here
 
 from wasmdeploy_driver.errors import WasmdeployError
-from wasmdeploy_driver.plugin import answers, log
+from wasmdeploy_driver.plugin import answers, exec, log
 from wasmdeploy_driver.plugin.config import PluginConfig
 from wasmdeploy_driver.plugin.events import Events
-from wasmdeploy_driver.plugin.fingerprint import fingerprint
+from wasmdeploy_driver.plugin.fingerprint import engine_problem, fingerprint
 from wasmdeploy_driver.plugin.launch import launch_of, vault_token
 from wasmdeploy_driver.plugin.proto import driver_pb2, driver_pb2_grpc
 from wasmdeploy_driver.plugin.spec import spec_of
@@ -28,7 +28,6 @@ from wasmdeploy_driver.task import Task
 
 _FINGERPRINT_EVERY = 30.0
 _NOT_FOUND = "task not found for given id"  # Nomad's own words for it
-_NO_EXEC = "the driver wasm has no exec: a guest is no process with a shell"
 _LOG = logging.getLogger(__name__)
 
 
@@ -61,10 +60,17 @@ class Driver(driver_pb2_grpc.DriverServicer):  # type: ignore[misc]  # generated
         return answers.capabilities()
 
     async def Fingerprint(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
-        """Tell the node's health, at once and again and again."""
+        """Tell the node's health, at once and again and again; what takes longer to find out comes with the second."""
+        yield fingerprint(self._config)
+        if problem := await engine_problem():
+            _LOG.error("%s", problem)
+            yield fingerprint(self._config, problem)
         while True:
-            yield fingerprint(self._config)
             await asyncio.sleep(_FINGERPRINT_EVERY)
+            if problem:
+                problem = await engine_problem()
+            self._runner.sweep()
+            yield fingerprint(self._config, problem)
 
     @translated
     async def RecoverTask(self, request: Any, context: Any) -> Any:  # noqa: N802
@@ -144,14 +150,18 @@ class Driver(driver_pb2_grpc.DriverServicer):  # type: ignore[misc]  # generated
             _LOG.warning("task %s: signal %s not delivered: %s", handle.id, request.signal, error.message)
         return driver_pb2.SignalTaskResponse()
 
+    @translated
     async def ExecTask(self, request: Any, context: Any) -> Any:  # noqa: N802
-        """Refuse."""
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, _NO_EXEC)
+        """Run a command in the app's console, as script checks do."""
+        handle = await self._handle(request.task_id, context)
+        return await exec.collected(handle, request.command, request.timeout.ToNanoseconds() / 1e9)
 
-    async def ExecTaskStreaming(self, requests: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
-        """Refuse."""
-        await context.abort(grpc.StatusCode.UNIMPLEMENTED, _NO_EXEC)
-        yield
+    @translated
+    async def ExecTaskStreaming(self, requests: Any, context: Any) -> None:  # noqa: N802
+        """Open the app's console."""
+        setup = await exec.setup_of(requests)
+        handle = await self._handle(setup.task_id, context)
+        await exec.streamed(handle, setup, requests, context)
 
     async def CreateNetwork(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Refuse: Nomad makes the networks."""

@@ -28,6 +28,7 @@ def launch_of(config: Any, plugin: PluginConfig, vault: VaultServer | None) -> L
         raise ConfigError(f"task name {config.name!r} cannot be a directory")
     _refuse_unserved(config)
     task = _task(config)
+    plugin.refuse_excess(task)
     host, port = _address(task, config)
     return Launch(
         id=config.id,
@@ -37,6 +38,7 @@ def launch_of(config: Any, plugin: PluginConfig, vault: VaultServer | None) -> L
         stdout=Path(config.stdout_path),
         stderr=Path(config.stderr_path),
         allow_paths=plugin.allow_paths,
+        shared=Path(config.alloc_dir) / "alloc",
         host=host,
         port=port,
         vault=vault if task.secrets else None,

@@ -14,6 +14,7 @@ from wasmdeploy_driver.errors import (
     ConfigError,
     ExecutorError,
     GuestError,
+    GuestMissing,
     GuestTrap,
     ListenError,
     SecretError,
@@ -27,6 +28,7 @@ Call = Callable[[Any, Any, Any], Awaitable[Any]]
 # The first class that fits counts. Nomad gives a task up for good on any error that is not recoverable.
 _STATUSES: tuple[tuple[type[WasmdeployError], grpc.StatusCode, bool], ...] = (
     (ConfigError, grpc.StatusCode.INVALID_ARGUMENT, False),
+    (GuestMissing, grpc.StatusCode.FAILED_PRECONDITION, True),
     (GuestError, grpc.StatusCode.INVALID_ARGUMENT, False),
     (GuestTrap, grpc.StatusCode.ABORTED, False),
     (SecretUnavailable, grpc.StatusCode.FAILED_PRECONDITION, True),

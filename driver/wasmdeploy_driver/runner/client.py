@@ -29,7 +29,7 @@ async def call(
     Raises ExecutorError where nothing is reported at all.
     """
     try:
-        async with asyncio.timeout(timeout), _connection(state, keep_trying) as (lines, writer):
+        async with asyncio.timeout(timeout), connection(state, keep_trying) as (lines, writer):
             writer.write(encode_line(request))
             await writer.drain()
             while line := await lines.readline():
@@ -53,9 +53,10 @@ async def call(
 
 
 @contextlib.asynccontextmanager
-async def _connection(
-    state: Path, keep_trying: Callable[[], bool]
+async def connection(
+    state: Path, keep_trying: Callable[[], bool] = lambda: False
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A connection to the executor; raises OSError."""
     reader, writer = await _connect(state, keep_trying)
     try:
         yield reader, writer

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import signal
 import subprocess
 import time
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from wasmdeploy_driver.errors import ConfigError, WasmdeployError
+from wasmdeploy_driver.errors import ConfigError, ExecutorError, WasmdeployError
 from wasmdeploy_driver.runner import client
-from wasmdeploy_driver.runner.cgroup import oom_kills
+from wasmdeploy_driver.runner import exec as console
+from wasmdeploy_driver.runner.cgroup import oom_kills, throttling
 from wasmdeploy_driver.runner.client import OnEvent
+from wasmdeploy_driver.runner.exec import Input, Output
 from wasmdeploy_driver.runner.exit import ExitStatus, ended_at, exit_without_record, read_exit
 from wasmdeploy_driver.runner.state import State
 from wasmdeploy_driver.runner.stats import Sampler
@@ -33,6 +37,7 @@ class Handle:
         self.completed_at: float | None = None
         self._child = child
         self._on_event = on_event
+        self._told = ""
         self._end: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
         self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._follow_events())]
 
@@ -72,9 +77,17 @@ class Handle:
         """What the executor says of itself; empty once it has ended."""
         return await self._call({"call": "inspect"}) if self.exit is None else {}
 
+    async def exec(
+        self, command: Sequence[str], *, tty: bool, inputs: AsyncIterator[Input], output: Output
+    ) -> int:
+        """Run a command in a console of the task, give its exit code; raises ExecutorError, ConfigError."""
+        if self.exit is not None:
+            raise ExecutorError("the task has ended: it has no console")
+        return await console.run(self.state.directory, command, tty=tty, inputs=inputs, output=output)
+
     def sampler(self) -> Sampler:
         """A fresh reader of the task's CPU and memory use."""
-        return Sampler(self.state.process)
+        return Sampler(self.state.process, functools.partial(throttling, self.state.cgroup, self.id))
 
     async def close(self) -> None:
         """Stop watching; the process is left as it is."""
@@ -93,6 +106,10 @@ class Handle:
         except WasmdeployError:
             self.state.process.send(signal.SIGTERM)
 
+    def _tell(self, name: str, detail: str) -> None:
+        self._told = detail
+        self._on_event(name, detail)
+
     async def _watch(self) -> None:
         await self._process_ends()
         # Workers of an executor that died without clearing up; first, while our zombie still holds the pid.
@@ -102,6 +119,9 @@ class Handle:
         self.completed_at = ended_at(directory) or time.time()
         killed_for_memory = oom_kills(self.state.cgroup, self.id) > self.state.oom_kills
         end = read_exit(directory) or exit_without_record(directory, wait_status, killed_for_memory)
+        if end.error and end.error not in self._told:
+            # It ended before anybody could listen to its events.
+            self._tell("ended", end.error)
         self._end.set_result(end)
 
     async def _process_ends(self) -> None:
@@ -121,5 +141,5 @@ class Handle:
         while self.exit is None and self.state.process.alive:
             with contextlib.suppress(WasmdeployError):
                 request = {"call": "events"}
-                await client.call(self.state.directory, request, timeout=None, on_event=self._on_event)
+                await client.call(self.state.directory, request, timeout=None, on_event=self._tell)
             await asyncio.wait({self._end}, timeout=_RECONNECT)

@@ -21,6 +21,7 @@ from wasmdeploy_driver.runner.spawn import (
     Spawned,
     directory_of,
     discard,
+    other_starts,
     read_record,
     record,
     spawn,
@@ -53,7 +54,7 @@ class Runner:
         self._starting.add(launch.id)
         try:
             # Nomad repeats a start under the same id when the plugin died in the middle of it.
-            await asyncio.to_thread(discard, directory)
+            await asyncio.to_thread(self._clear, directory)
             spawned = spawn(directory, launch, self._command)
             try:
                 return await self._bring_up(launch, spawned, token, on_event)
@@ -62,6 +63,13 @@ class Runner:
                 raise
         finally:
             self._starting.discard(launch.id)
+
+    def _clear(self, directory: Path) -> None:
+        """Discard what an earlier start of the task has left that nobody told Nomad of: agent and plugin had died."""
+        known = {handle.state.directory for handle in self._handles.values()}
+        for each in (directory, *other_starts(directory)):
+            if each not in known:
+                discard(each)
 
     async def _bring_up(
         self, launch: Launch, spawned: Spawned, token: Secret | None, on_event: OnEvent
@@ -112,7 +120,8 @@ class Runner:
         await asyncio.to_thread(discard, directory)
 
     def sweep(self) -> None:
-        """Clear what Nomad will not ask for again: starts cut short, ended tasks whose allocation is gone."""
+        """Clear what Nomad will not ask for again: starts cut short, tasks whose allocation is gone."""
+        known = {handle.state.directory for handle in self._handles.values()}
         try:
             directories = list((self.data_dir / "tasks").iterdir())
         except OSError:
@@ -122,7 +131,7 @@ class Runner:
             if entry is None:
                 continue
             cut_short = not entry.started and not entry.starter.alive
-            forgotten = not entry.executor.alive and not os.path.lexists(entry.root)
+            forgotten = directory not in known and not os.path.lexists(entry.root)
             if cut_short or forgotten:
                 discard(directory)
 

@@ -54,8 +54,19 @@ class Spawned:
 
 
 def directory_of(data_dir: Path, task_id: str) -> Path:
-    """The task's state directory."""
-    return data_dir / "tasks" / hashlib.sha256(task_id.encode()).hexdigest()[:16]
+    """The state directory of the task <alloc>/<task>/<start>: those of its other starts differ behind the dash."""
+    task, _, _ = task_id.rpartition("/")
+    return data_dir / "tasks" / f"{_digest(task)[:16]}-{_digest(task_id)[:8]}"
+
+
+def other_starts(directory: Path) -> list[Path]:
+    """The state directories of the other starts of the same task in the same allocation."""
+    prefix = directory.name.partition("-")[0]
+    return [each for each in directory.parent.glob(f"{prefix}-*") if each != directory]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def spawn(directory: Path, launch: Launch, command: Sequence[str]) -> Spawned:

@@ -42,9 +42,10 @@ class State:
         except ValueError as error:
             raise ConfigError("the task's stored state is no JSON: the task cannot be recovered") from error
         version = fields.pop("version", None) if isinstance(fields, dict) else None
-        if version != VERSION:
+        if not isinstance(version, int) or not 1 <= version <= VERSION:
             raise ConfigError(
-                f"the task's stored state has version {version!r}, this plugin reads {VERSION}",
+                f"the task's stored state has version {version!r}, this plugin reads 1 to {VERSION}",
                 "drain the node before a change to an older plugin",
             )
+        # What an older version did not write has its default: a new field needs one, and a new version.
         return decode(cls, fields, "stored state")

@@ -1,23 +1,30 @@
-"""CPU and memory of an executor and its children."""
+"""CPU and memory of a task: of its executor and all processes below it."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from wasmdeploy_driver.runner.process import Process
 
+# The kernel walks all pages of a process for it, which is too much for every second of a thousand tasks.
+_PSS_SECONDS = 10.0
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What processes use: CPU in percent of one core since the sample before, memory in bytes."""
+    """What processes use: CPU in percent of one core since the sample before, memory in bytes.
+
+    `pss` counts a page that several processes share once in all: what the processes of a task add up to.
+    """
 
     user: float
     system: float
     rss: int
+    pss: int
 
     @property
     def percent(self) -> float:
@@ -32,13 +39,18 @@ class Sample:
     at: float
     total: Usage
     by_pid: Mapping[int, Usage]
+    throttled_periods: int = 0
+    throttled_ns: int = 0
 
 
 class Sampler:
     """Reads a task again and again; the first reading shows no CPU, as percentages need two."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, throttling: Callable[[], tuple[int, int]] = lambda: (0, 0)) -> None:
         self._process = process
+        self._throttling = throttling
+        self._pss: dict[int, int] = {}
+        self._pss_at = -_PSS_SECONDS
         self._before: dict[int, tuple[float, float]] = {}
         self._before_at = 0.0
 
@@ -50,6 +62,8 @@ class Sampler:
             return None
         now = time.monotonic()
         passed = now - self._before_at if self._before else 0.0
+        if now - self._pss_at >= _PSS_SECONDS:
+            self._pss, self._pss_at = {}, now
         times: dict[int, tuple[float, float]] = {}
         by_pid: dict[int, Usage] = {}
         for pid in _family(self._process.pid):
@@ -63,14 +77,25 @@ class Sampler:
                     _percent(cpu.user - before[0], passed),
                     _percent(cpu.system - before[1], passed),
                 )
-                by_pid[pid] = Usage(user, system, memory.rss)
+                if pid not in self._pss:
+                    self._pss[pid] = _pss(pid) or memory.rss
+                by_pid[pid] = Usage(user, system, memory.rss, self._pss[pid])
         self._before, self._before_at = times, now
         total = Usage(
             sum(usage.user for usage in by_pid.values()),
             sum(usage.system for usage in by_pid.values()),
             sum(usage.rss for usage in by_pid.values()),
+            sum(usage.pss for usage in by_pid.values()),
         )
-        return Sample(time.time(), total, by_pid)
+        return Sample(time.time(), total, by_pid, *self._throttling())
+
+
+def _pss(pid: int) -> int:
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) << 10
+    return 0
 
 
 def _percent(used: float, passed: float) -> float:

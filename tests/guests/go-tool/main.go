@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"time"
 )
 
 func main() {
@@ -17,6 +18,19 @@ func main() {
 		os.Exit(code)
 	case "cat":
 		io.Copy(os.Stdout, os.Stdin)
+	case "environ":
+		for _, each := range os.Environ() {
+			fmt.Println(each)
+		}
+	case "wait": // until there is the file, then end with the code
+		for {
+			if _, err := os.Stat(os.Args[2]); err == nil {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		code, _ := strconv.Atoi(os.Args[3])
+		os.Exit(code)
 	case "env":
 		fmt.Println(os.Getenv(os.Args[2]))
 	case "read":

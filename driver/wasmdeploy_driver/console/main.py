@@ -1,0 +1,66 @@
+"""A console's process: takes its command from a memory file, runs it, ends with its exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+from wasmdeploy_driver.console.command import Place
+from wasmdeploy_driver.console.shell import Shell
+from wasmdeploy_driver.console.streams import Streams
+from wasmdeploy_driver.console.terminal import converse, run_script, take_terminal
+from wasmdeploy_driver.errors import WasmdeployError
+from wasmdeploy_driver.executor.control import LAUNCH
+from wasmdeploy_driver.executor.launch import Launch
+
+# What a shell is called: Nomad's user interface opens /bin/bash, script checks often /bin/sh -c.
+_SHELLS = frozenset(("sh", "bash", "ash", "dash", "zsh"))
+# When the task's memory is full, a console goes first.
+_OOM_SCORE = "1000"
+
+
+def main(arguments: list[str]) -> int:
+    """Run the console of the task whose state directory is given; the exit code is the command's."""
+    state, request = Path(arguments[0]), json.loads(_whole(int(arguments[1])))
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
+        score.write(_OOM_SCORE)
+    terminal = bool(request["tty"])
+    if terminal:
+        take_terminal()
+    try:
+        place = Place(Launch.from_json((state / LAUNCH).read_text()), state)
+    except (OSError, WasmdeployError) as error:
+        Streams().complain(f"the task cannot be read: {error}")
+        return 1
+    shell = Shell(place)
+    try:
+        _run(shell, request["command"], place.launch, terminal=terminal)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        return 1
+    return shell.code
+
+
+def _run(shell: Shell, command: Sequence[str], launch: Launch, *, terminal: bool) -> None:
+    if not command or Path(command[0]).name not in _SHELLS:
+        shell.run(command or ("help",), Streams())
+        return
+    options = [each for each in command[1:] if each.startswith("-")]
+    rest = [each for each in command[1:] if not each.startswith("-")]
+    if any("c" in each for each in options if not each.startswith("--")):
+        shell.line(rest[0] if rest else "")
+    elif terminal:
+        converse(shell, launch.task.app or launch.id.split("/")[1])
+    else:
+        run_script(shell)
+
+
+def _whole(descriptor: int) -> bytes:
+    data = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+    os.close(descriptor)
+    return data
