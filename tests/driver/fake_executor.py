@@ -4,12 +4,14 @@ exit:7        end with 7 right after the start          deaf          never end,
 vanish:3      the same, without an exit.json            hang          never answer the start
 refuse:KIND   answer the start with an error            crash         end before listening, with a last word
 child         start a process of its own                token         show the digest of the Vault token
+                                              garbage:7     answer exec and inspect with damage of this seed
 """
 
 import base64
 import hashlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -17,12 +19,16 @@ import sys
 import threading
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+from mutations import bytes_of
+
 from wasmdeploy_driver.executor import control
 
 state = Path(sys.argv[1])
 launch = json.loads((state / control.LAUNCH).read_text())
 wishes = dict(wish.partition(":")[::2] for wish in launch["task"].get("args", []))
 ended = threading.Event()
+chance = random.Random(int(wishes.get("garbage") or 0))
 
 
 def end(code, number=0):
@@ -76,6 +82,9 @@ def serve(connection):
         case "signal":
             (state / "signals").write_text(request["name"] + "\n")
             send({"ok": {}})
+        case "exec" | "inspect" if "garbage" in wishes:
+            whole = b'{"stdout":"aGVsbG8="}\n{"ok":{"exit_code":3,"pid":4,"state":"running"}}\n'
+            connection.sendall(bytes_of(chance, whole))
         case "exec" if request["command"] == ["break"]:
             pass
         case "exec":

@@ -20,12 +20,18 @@ from wasmdeploy_driver.secrets import Secret
 from wasmdeploy_driver.task import Task
 
 _MAX_TOKEN = 16 << 10
+_MOST_PATH = 4096
 
 
 def launch_of(config: Any, plugin: PluginConfig, vault: VaultServer | None) -> Launch:
     """All that the executor needs for a TaskConfig's task; raises ConfigError naming what does not fit."""
-    if not config.name or config.name in (".", "..") or "/" in config.name:
+    if not config.name or config.name in (".", "..") or "/" in config.name or "\0" in config.name:
         raise ConfigError(f"task name {config.name!r} cannot be a directory")
+    for path in (config.alloc_dir, config.stdout_path, config.stderr_path):
+        if not path.startswith("/") or "\0" in path or len(path) >= _MOST_PATH:
+            raise ConfigError(
+                f"{path[:80]!r} is no absolute path: Nomad names the task's directories and logs"
+            )
     _refuse_unserved(config)
     task = _task(config)
     plugin.refuse_excess(task)
@@ -99,7 +105,7 @@ def _address(task: Task, config: Any) -> tuple[str, int]:
 
 def _cgroup(resources: Any) -> Cgroup | None:
     # Without root Nomad names a group that it could not make.
-    if not resources.cpuset_cgroup or not Path(resources.cpuset_cgroup).is_dir():
+    if not os.path.isdir(resources.cpuset_cgroup):  # noqa: PTH112  # False for any text, never an error
         return None
     return Cgroup(resources.cpuset_cgroup, resources.memory_limit_bytes, resources.cpu_shares)
 

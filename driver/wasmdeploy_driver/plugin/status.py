@@ -38,6 +38,9 @@ _STATUSES: tuple[tuple[type[WasmdeployError], grpc.StatusCode, bool], ...] = (
     (WasmdeployError, grpc.StatusCode.UNKNOWN, False),
 )
 
+# Of an error's text, which travels in an HTTP/2 header.
+_MOST_TEXT = 2000
+
 
 def translated(call: Call) -> Call:
     """Let a call raise our errors: they end it with their status."""
@@ -55,7 +58,8 @@ def translated(call: Call) -> Call:
 async def abort(context: grpc.aio.ServicerContext[Any, Any], error: WasmdeployError) -> NoReturn:
     """End the call with the error's status, message and hint."""
     code, recoverable = status_of(error)
-    text = f"{error.message} ({error.hint})" if error.hint else error.message
+    whole = f"{error.message} ({error.hint})" if error.hint else error.message
+    text = " ".join(whole.split())[:_MOST_TEXT]
     metadata: tuple[tuple[str, bytes], ...] = ()
     if recoverable:
         metadata = (("grpc-status-details-bin", _recoverable(code, text)),)

@@ -39,7 +39,7 @@ class State:
         """Read what `to_bytes` wrote; raises ConfigError for anything else."""
         try:
             fields = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError("the task's stored state is no JSON: the task cannot be recovered") from error
         version = fields.pop("version", None) if isinstance(fields, dict) else None
         if not isinstance(version, int) or not 1 <= version <= VERSION:
@@ -48,4 +48,9 @@ class State:
                 "drain the node before a change to an older plugin",
             )
         # What an older version did not write has its default: a new field needs one, and a new version.
-        return decode(cls, fields, "stored state")
+        state = decode(cls, fields, "stored state")
+        # What no system call takes would be an exception far from here.
+        in_bounds = 0 < state.pid < 1 << 31 and 0 <= state.started_at < 1 << 33 and "\0" not in state.cgroup
+        if not in_bounds or not state.directory.is_absolute() or "\0" in str(state.directory):
+            raise ConfigError("the task's stored state is damaged: the task cannot be recovered")
+        return state
