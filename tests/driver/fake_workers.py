@@ -27,7 +27,7 @@ class FakeWorker:
         self.killed: Outcome | None = None
         self.descriptor = -1
         self._ended: Ended | None = None
-        self.seconds: Callable[[], float] | None = None  # how long it has computed; without it, not at all
+        self.seconds: Callable[[], float] | None = None  # how long it has computed; without it, it waits
 
     def start(self, call: Call, ended: Ended, stdin: Stdin = Stdin.MESSAGE, descriptor: int = -1) -> None:
         self.calls.append(call)
@@ -52,6 +52,9 @@ class FakeWorker:
 
     def computed(self) -> float:
         return self.seconds() if self.seconds else 0.0
+
+    def sleeps(self) -> bool:
+        return self.seconds is None
 
     def mute(self) -> None:
         self.muted = True

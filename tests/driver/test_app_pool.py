@@ -86,7 +86,23 @@ def test_a_guest_that_waits_gives_its_slot_away_at_once():
         waiting = world.submit()
         await asyncio.sleep(0.05)
         assert not world.engines.started
-        world.thread.seconds = lambda: 1.0
+        world.thread.seconds = None
+        engine = await world.engine(0)
+        engine.be_ready()
+        engine.answer()
+        await waiting.response
+
+    asyncio.run(scenario())
+
+
+def test_a_guest_that_computes_for_long_gives_its_slot_away():
+    """Computing takes a slot for a while, and then shares the processor with the next."""
+
+    async def scenario():
+        world = World()
+        world.thread.seconds = asyncio.get_running_loop().time
+        world.submit()
+        waiting = world.submit()
         engine = await world.engine(0)
         engine.be_ready()
         engine.answer()

@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from wasmdeploy_driver.app.worker import Ended
+from wasmdeploy_driver.app.worker import Ended, StateFile
 from wasmdeploy_driver.guest.call import Call, Outcome, Stdin
 
 MAX_MESSAGE = 192 << 10
@@ -39,6 +39,7 @@ class EngineWorker:
         self._changed = changed
         self._process = -1
         self._clock = -1
+        self._state: StateFile | None = None
         self._ended: Ended | None = None
         # What the process had for its guests is gone with it; most often the memory of the task ran out.
         self._killed = Outcome("the guest's process ended with it: the task may have run out of memory")
@@ -81,7 +82,9 @@ class EngineWorker:
             self._lost()
         elif not self.ready:
             self._process = descriptors[0]
-            self._clock = ~int(message.removeprefix(READY)) << 3 | _CPU_CLOCK
+            number = int(message.removeprefix(READY))
+            self._clock = ~number << 3 | _CPU_CLOCK
+            self._state = StateFile(f"/proc/{number}/stat")
             self.ready = True
             self._changed(self)
         elif (ended := self._ended) is not None:
@@ -102,6 +105,8 @@ class EngineWorker:
             self.stdout = -1
         if self._process >= 0:
             os.close(self._process)
+        if self._state is not None:
+            self._state.close()
         self._changed(self)
 
     def computed(self) -> float:
@@ -110,6 +115,10 @@ class EngineWorker:
             return time.clock_gettime(self._clock)
         except OSError:  # it has ended
             return 0.0
+
+    def sleeps(self) -> bool:
+        """Whether the guest that runs waits for something else than a processor."""
+        return self._state is not None and self._state.sleeps()
 
     def mute(self) -> None:
         """Nobody reads what the guest that runs still writes: its next write fails."""

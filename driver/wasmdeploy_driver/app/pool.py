@@ -29,8 +29,6 @@ from wasmdeploy_driver.guest.call import Outcome, Stdin
 # While guests run they are looked at this often; the output of one that has run for longer is read as it comes.
 _TICK_SECONDS = 0.002
 _WATCH_SECONDS = 0.005
-# A guest that computed for less than this part of the time between two looks waits for something.
-_BUSY = 0.3
 # The clock that interrupts guests is a little late; a guest that goes on this long past its limit is blocked.
 GRACE_SECONDS = 1.0
 _GROW_SECONDS = 0.002
@@ -267,23 +265,14 @@ class Pool:
 class _Run:
     """One guest at work."""
 
-    __slots__ = (
-        "_computed",
-        "_feed",
-        "_given_up",
-        "_looked",
-        "_pool",
-        "_slow",
-        "begun",
-        "exchange",
-        "worker",
-    )
+    __slots__ = ("_computed", "_feed", "_given_up", "_pool", "_slept", "_slow", "begun", "exchange", "worker")
 
     def __init__(self, pool: Pool, exchange: Exchange, worker: Worker) -> None:
         self._pool = pool
         self._feed: Feed | None = None
         self._slow = self._given_up = False
-        self._computed, self._looked = -1.0, 0.0
+        self._computed = -1.0
+        self._slept = False
         self.begun = pool._loop.time()
         self.exchange = exchange
         self.worker = worker
@@ -304,18 +293,26 @@ class _Run:
         ran = now - self.begun
         if ran > _WATCH_SECONDS:
             self.exchange.watch()
-        if not self._slow and (ran > self._pool._bounds.patience or self._waits(now)):
+        if not self._slow and self._is_slow():
             self._slow = True
             self._pool._give_slot()
         limit = self.exchange.quota.seconds
         if limit and ran > limit + GRACE_SECONDS and not self._given_up:
             self._give_up(limit)
 
-    def _waits(self, now: float) -> bool:
-        """Whether it has hardly computed since it was looked at before."""
-        computed, before = self.worker.computed(), self._computed
-        since, self._looked, self._computed = now - self._looked, now, computed
-        return before >= 0 and computed - before < _BUSY * since
+    def _is_slow(self) -> bool:
+        """Whether it waits, which it did when it was looked at before, or has computed for longer than it may.
+
+        What counts is its own state and time: on a busy machine a quick guest may take long, and more processes would
+        only make it busier.
+        """
+        slept, self._slept = self._slept, self.worker.sleeps()
+        if self._slept:
+            return slept
+        if self._computed < 0:
+            self._computed = self.worker.computed()
+            return False
+        return self.worker.computed() - self._computed > self._pool._bounds.patience
 
     def _give_up(self, limit: float) -> None:
         """It is blocked where nothing can interrupt it."""

@@ -45,6 +45,10 @@ class Worker(Protocol):
         """Seconds for which it has computed in all."""
         ...
 
+    def sleeps(self) -> bool:
+        """Whether the guest that runs waits for something else than a processor."""
+        ...
+
     def mute(self) -> None:
         """Nobody reads what the guest that runs still writes: its next write fails."""
         ...
@@ -69,6 +73,7 @@ class ThreadWorker:
         self._jobs: SimpleQueue[tuple[Call, Ended] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._clock: int | None = None
+        self._state: StateFile | None = None
         self.spoiled = False
         self.stdout, self._stdin = -1, -1
         self._open()
@@ -103,6 +108,12 @@ class ThreadWorker:
             self._clock = time.pthread_getcpuclockid(self._thread.ident)
         return time.clock_gettime(self._clock) if self._clock is not None else 0.0
 
+    def sleeps(self) -> bool:
+        """Whether the guest that runs waits for something else than a processor."""
+        if self._state is None and self._thread is not None and self._thread.native_id is not None:
+            self._state = StateFile(f"/proc/self/task/{self._thread.native_id}/stat")
+        return self._state is not None and self._state.sleeps()
+
     def mute(self) -> None:
         """Nobody reads what the guest that runs still writes: its next write fails."""
         os.close(self.stdout)
@@ -115,6 +126,30 @@ class ThreadWorker:
     def close(self) -> None:
         """End the thread once it is idle."""
         self._jobs.put(None)
+
+
+class StateFile:
+    """The kernel's line about a thread, kept open."""
+
+    def __init__(self, path: str) -> None:
+        try:
+            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:  # it has ended
+            self._file = -1
+
+    def sleeps(self) -> bool:
+        """Whether the thread waits, and not for a processor."""
+        try:
+            line = os.pread(self._file, 512, 0)
+        except OSError:
+            return False
+        return line[line.rindex(b")") + 2 : line.rindex(b")") + 3] == b"S"
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
 
 def output_pipe() -> tuple[int, int]:
