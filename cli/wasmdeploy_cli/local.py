@@ -73,6 +73,23 @@ def pairs(items: Iterable[str], option: str) -> dict[str, str]:
     return found
 
 
+def compile_ahead(app: App, out: Output) -> None:
+    """Compose and compile the app's built components now, so that its first start finds them in the cache."""
+    from wasmdeploy_driver.executor.prepare import compile_all
+
+    sources = {name: str(source.resolve()) for name, source in require_built(app).items()}
+    plain = {name: "" for name, variable in app.variables.items() if not variable.secret}  # no guest sees them
+    launch = _launch("build", make_task(app, sources, values=plain), app.directory.resolve(), "", 0)
+
+    def notify(name: str, text: str) -> None:
+        if name != "cached":
+            out.event(name, text)
+
+    with out.waiting("Compiling the components"):
+        for compiled in compile_all(launch, notify).values():
+            os.close(compiled.descriptor)
+
+
 def serve(app: App, options: Options, out: Output, listener: socket.socket) -> None:
     """Serve the app on `listener` until SIGINT or SIGTERM; raises what keeps it from serving."""
     from wasmdeploy_driver.executor.engines import fork_stem

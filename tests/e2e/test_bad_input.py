@@ -181,4 +181,4 @@ def test_a_secret_missing_on_the_node_fails_the_deploy(world: World, bad: Path) 
     done = world.cli("deploy", bad, "--timeout", "90s", code=1, **env)
     assert "no such secret: token (secret/default/bad#token)" in done.stderr.splitlines()[-2]
     world.cli("destroy", bad)
-    assert world.executors() == []
+    eventually("no process is left", lambda: world.family() == [])

@@ -88,6 +88,15 @@ def test_up_serves_and_ctrl_c_stops_it(app: Path, tmp_path: Path) -> None:
         assert process.wait(timeout=15) == 0
 
 
+def test_build_compiles_ahead(cli: Cli, app: Path, tmp_path: Path) -> None:
+    """What was built needs no compile when it starts."""
+    env = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    first, second = (cli("build", app, **env).stderr for _ in range(2))
+    assert "compiled in" in first
+    assert "compiled in" not in second
+    assert len(list((tmp_path / "cache").rglob("*.cwasm"))) == 1
+
+
 def test_up_says_that_a_port_is_in_use(cli: Cli, app: Path) -> None:
     """One line names the address and what to do."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -106,7 +106,7 @@ def test_an_app_is_deployed_changed_under_load_and_destroyed(world: World, app: 
     world.cli("destroy", app)
     assert world.nomad(f"job/{name}") is None
     assert name not in world.services()
-    assert world.executors() == []
+    eventually("no process is left", lambda: world.family() == [])
     assert list((world.stack.components_dir).rglob("*.wasm")) == []
     leftovers = list(world.stack.data_dir.rglob("control.sock"))
     assert leftovers == []
@@ -138,4 +138,4 @@ def test_a_restart_of_plugin_or_agent_is_not_noticed_by_clients(world: World, ap
     assert [task["Restarts"] for task in allocation["TaskStates"].values()] == [0]
     # The recovered task is really in the driver's hands: it stops when it is told to.
     world.cli("destroy", app)
-    assert world.executors() == []
+    eventually("no process is left", lambda: world.family() == [])

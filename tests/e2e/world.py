@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -52,7 +53,11 @@ class World:
         return dict(self.nomad(f"allocation/{stubs[0]['ID']}"))
 
     def executors(self) -> list[psutil.Process]:
-        """The executors of this stack's tasks."""
+        """The executors of this stack's tasks, each of which leads a session of its own."""
+        return [each for each in self.family() if os.getsid(each.pid) == each.pid]
+
+    def family(self) -> list[psutil.Process]:
+        """The executors, and the processes that belong to them."""
         return self._processes("wasmdeploy_driver.executor")
 
     def plugins(self) -> list[psutil.Process]:

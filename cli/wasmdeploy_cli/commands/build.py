@@ -7,15 +7,18 @@ from wasmdeploy_cli.console import Output
 
 
 def command(path: ManifestPath = HERE, as_json: Json = False) -> None:
-    """Build the app's components, and check them.
+    """Build the app's components, check them, and compile them ahead for this machine.
 
     Example: wasmdeploy build
     """
     from wasmdeploy_cli.builder import build
+    from wasmdeploy_cli.local import compile_ahead
     from wasmdeploy_cli.manifest import load
 
     out = Output(as_json)
-    built = build(load(path), out)
+    app = load(path)
+    built = build(app, out)
+    compile_ahead(app, out)
     if as_json:
         out.data([{"component": each.name, "source": str(each.source), "bytes": each.size, "seconds": each.seconds}
                   for each in built])  # fmt: skip
