@@ -293,3 +293,20 @@ def test_requests_at_once_are_bounded(tmp_path: Path) -> None:
             status, headers, _ = executor.request("/hello")
             assert (status, headers["retry-after"]) == (503, "1")
             assert [each.result()[0] for each in sent] == [504, 504]
+
+
+def test_an_instance_that_was_made_ahead_is_as_any(tmp_path: Path) -> None:
+    """A process makes its next instance while it idles: it is fresh, has its environment and files, and can fail."""
+    with serve(tmp_path, environment={"A": "b"}) as executor:
+        executor.start()
+        (executor.task_dir / "data" / "note").write_text("read me")
+        with ThreadPoolExecutor(1) as pool:
+            busy = pool.submit(executor.request, "/loop")  # keeps the first process's thread
+            until(lambda: executor.call("inspect")["in_flight"] == 1)
+            for _ in range(3):
+                assert [executor.request("/calls")[2] for _ in range(3)] == [b"1"] * 3
+                assert executor.request("/env")[2] == b"A=b\n"
+                assert executor.request("/file?/data/note")[2] == b"read me"
+                assert executor.failure("/trap") == 500
+            assert not busy.done()
+            executor.terminate()

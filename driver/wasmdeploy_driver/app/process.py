@@ -40,15 +40,20 @@ def live(connection: socket.socket, output: int, load: Callable[[], Run]) -> Non
         socket.send_fds(connection, [READY + b"%d" % os.getpid()], [process])
         os.close(process)
         stdout = f"/proc/self/fd/{output}"
+        more = select.poll()
+        more.register(connection, select.POLLIN)
         while True:
             message, descriptors, _, _ = socket.recv_fds(connection, MAX_MESSAGE, 1)
             if not message:
                 return
-            connection.send(_answer(run, message, descriptors, stdout).encode())
+            call, stdin = Call.decode(message)
+            connection.send(_answer(run, call, stdin, descriptors, stdout).encode())
+            if not more.poll(0):
+                # Nobody waits: the next fresh instance is made now, and not when its request has come.
+                run.prepare(call.component)
 
 
-def _answer(run: Run, message: bytes, descriptors: list[int], stdout: str) -> Outcome:
-    call, stdin = Call.decode(message)
+def _answer(run: Run, call: Call, stdin: Stdin, descriptors: list[int], stdout: str) -> Outcome:
     if stdin is Stdin.MESSAGE:
         return run(call, stdout, "")
     try:

@@ -29,6 +29,10 @@ class Run(Protocol):
         """How it ended."""
         ...
 
+    def prepare(self, component: int) -> None:
+        """Make ready for the next call of a component what does not depend on it."""
+        ...
+
 
 class Worker(Protocol):
     """Runs one call at a time; what the guest writes comes out of `stdout`, a pipe's end that does not block."""

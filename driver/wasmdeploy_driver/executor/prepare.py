@@ -105,10 +105,22 @@ def load_guests(image: Image, watch: Callable[[], None] | None = None) -> Run:
         engine = engines.get(fuel) or engines.setdefault(fuel, Engine(watch, fuel=fuel))
         guests.append(_load_guest(image, component, engine))
 
-    def run(call: Call, stdout: str, stdin: str = "") -> Outcome:
-        return guests[call.component].run(call, stdout, stdin)
+    return Guests(tuple(guests))
 
-    return run
+
+class Guests:
+    """The guests of an app, by the numbers of their components."""
+
+    def __init__(self, guests: tuple[Answerer, ...]) -> None:
+        self._guests = guests
+
+    def __call__(self, call: Call, stdout: str, stdin: str = "") -> Outcome:
+        """Run the guest of a call to its end."""
+        return self._guests[call.component].run(call, stdout, stdin)
+
+    def prepare(self, component: int) -> None:
+        """Make ready for the next call of a component what does not depend on it."""
+        self._guests[component].prepare()
 
 
 def _load_guest(image: Image, component: Component, engine: Engine) -> Answerer:

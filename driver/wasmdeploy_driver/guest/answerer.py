@@ -6,6 +6,7 @@ from wasmdeploy_driver.errors import GuestTrap
 from wasmdeploy_driver.guest.bounds import Bounds
 from wasmdeploy_driver.guest.call import SUCCESS, Call, Outcome
 from wasmdeploy_driver.guest.capi import set_stdin
+from wasmdeploy_driver.guest.component import LoadedComponent
 from wasmdeploy_driver.guest.host import Told
 from wasmdeploy_driver.guest.sandbox import Context, Exit, Runner
 
@@ -45,3 +46,10 @@ class Answerer:
         if not whole:
             return Outcome("the guest did not finish its response")
         return Outcome(trailers=trailers) if trailers else SUCCESS
+
+    def prepare(self) -> None:
+        """Make ready for the next call what does not depend on it."""
+        if isinstance(self._runner, LoadedComponent) and not self._may_exit:
+            wasi = self._context.wasi()
+            wasi.inherit_stderr()
+            self._runner.prepare(wasi, self._bounds)

@@ -164,23 +164,45 @@ class FreshRuns:
         self._kept = (engine, linker, component, run)  # for their addresses
         self._engine, self._linker = _address(engine.ptr()), _address(linker.ptr())
         self._component, self._run = _address(component.ptr()), _address(run.ptr())
+        self._ready: tuple[int, int, Any] | None = None
+
+    def prepare(self, wasi: wasmtime.WasiConfig, limits: StoreLimits) -> None:
+        """Instantiate for the next run, which then has only to be called; raises WasmtimeError."""
+        if self._ready is None:
+            self._ready = self._fresh(wasi, limits)
 
     def run(self, wasi: wasmtime.WasiConfig, limits: StoreLimits) -> bool:
-        """Instantiate and call: True for ok; raises WasmtimeError."""
-        store = _store_new(self._engine, None, None)
+        """Run in the instance that was prepared, or in a new one: True for ok; raises WasmtimeError."""
+        ready, self._ready = self._ready, None
+        if ready is None:
+            store, context, instance = self._fresh(wasi, limits)
+        else:
+            store, context, instance = ready
+        try:
+            if ready is not None:
+                _set_deadline(context, limits.ticks)
+                _check(_set_wasi(context, wasi._consume()))
+            return _called(context, instance, self._run, ffi.wasmtime_component_func_t())
+        finally:
+            _store_delete(store)
+
+    def _fresh(self, wasi: wasmtime.WasiConfig, limits: StoreLimits) -> tuple[int, int, Any]:
+        """A store, its context, and an instance in it."""
+        store: int = _store_new(self._engine, None, None)
         try:
             _store_limiter(store, limits.memory, limits.tables, limits.instances, -1, -1)
-            context = _store_context(store)
+            context: int = _store_context(store)
             _set_deadline(context, limits.ticks)
             if limits.fuel:
                 _check(_set_fuel(context, limits.fuel))
             _check(_set_wasi(context, wasi._consume()))
             _set_wasi_http(context)
-            instance, function = ffi.wasmtime_component_instance_t(), ffi.wasmtime_component_func_t()
+            instance = ffi.wasmtime_component_instance_t()
             _check(_instantiate(self._linker, context, self._component, ctypes.byref(instance)))
-            return _called(context, instance, self._run, function)
-        finally:
+        except BaseException:
             _store_delete(store)
+            raise
+        return store, context, instance
 
 
 def call_run(store: wasmtime.Store, instance: Instance, run: ExportIndex) -> bool:

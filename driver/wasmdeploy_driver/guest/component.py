@@ -62,3 +62,11 @@ class LoadedComponent:
                 return self._runs.run(wasi, store_limits(bounds))
         except wasmtime.WasmtimeError as error:
             raise translate(error, bounds) from error
+
+    def prepare(self, wasi: wasmtime.WasiConfig, bounds: Bounds) -> None:
+        """Instantiate for the next run now, so that it has not to wait for it."""
+        try:
+            with self.engine.timed(bounds):
+                self._runs.prepare(wasi, store_limits(bounds))
+        except wasmtime.WasmtimeError:
+            return  # the next run meets the same, and is the one to tell
