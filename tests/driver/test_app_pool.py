@@ -330,6 +330,36 @@ def test_a_body_that_still_comes_goes_to_a_process():
     asyncio.run(scenario())
 
 
+def test_a_body_that_still_comes_holds_up_nobody():
+    """While no process can be had for a body that still comes, the thread answers the others."""
+
+    async def scenario():
+        world = World(engines=0)
+        world.submit(Rest())
+        other = world.submit()
+        world.thread.answer(b"other")
+        assert bytes((await other.response).body) == b"other"
+
+    asyncio.run(scenario())
+
+
+def test_no_more_processes_than_can_compute():
+    """For guests that compute there is a worker for each slot, however many requests wait."""
+
+    async def scenario():
+        world = World(slots=2, patience=60.0)
+        world.thread.seconds = asyncio.get_running_loop().time
+        for _ in range(20):
+            world.submit()
+        engine = await world.engine(0)
+        engine.seconds = asyncio.get_running_loop().time
+        engine.be_ready()
+        await asyncio.sleep(0.05)
+        assert len(world.engines.started) == 1
+
+    asyncio.run(scenario())
+
+
 def test_a_body_that_breaks_off():
     """No guest takes a body that broke off for a whole one: its process is killed."""
 

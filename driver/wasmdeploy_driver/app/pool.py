@@ -18,7 +18,7 @@ import os
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from wasmdeploy_driver.app.body import Feed
 from wasmdeploy_driver.app.exchange import Exchange
@@ -29,6 +29,7 @@ from wasmdeploy_driver.guest.call import Outcome, Stdin
 # While guests run they are looked at this often; the output of one that has run for longer is read as it comes.
 _TICK_SECONDS = 0.002
 _WATCH_SECONDS = 0.005
+_REST_SECONDS = 0.1
 # The clock that interrupts guests is a little late; a guest that goes on this long past its limit is blocked.
 GRACE_SECONDS = 1.0
 _GROW_SECONDS = 0.002
@@ -94,6 +95,7 @@ class Pool:
         self._sweeping: asyncio.TimerHandle | None = None
         self._expiring: asyncio.TimerHandle | None = None
         self._ticking: asyncio.TimerHandle | None = None
+        self._resting = False
         self._thread_idle = True
         self._thread_runs, self._thread_since = 0, self._loop.time()
         self._closed = False
@@ -131,31 +133,44 @@ class Pool:
 
     def _go_on(self) -> None:
         while self._queue and self._slots_taken < self._slots and len(self._running) < self._bounds.most:
-            at = next((at for at, each in enumerate(self._queue) if each.quota.is_left), None)
-            if at is None:
+            found = self._next()
+            if found is None:
                 return
+            at, worker = found
             exchange = self._queue[at]
-            worker = self._free_worker(exchange)
-            if worker is None:
-                self._grow_soon()
-                return
             del self._queue[at]
-            if not exchange.answered:
-                _Run(self, exchange, worker).begin()
-            else:
+            if exchange.answered:
                 self._put_back(worker)
+            else:
+                _Run(self, exchange, worker).begin()
 
-    def _free_worker(self, exchange: Exchange) -> Worker | None:
-        # A process comes first: the thread shares the interpreter with the event loop, and each waits for the other.
+    def _next(self) -> tuple[int, Worker] | None:
+        """Which of those that wait can run now, and where."""
+        engine = self._idle_engine()
+        if engine is None and not self._thread_idle:
+            self._grow_soon()
+            return None
+        for at, exchange in enumerate(self._queue):
+            if not exchange.quota.is_left:
+                continue
+            # A process comes first: the thread and the event loop wait for each other, for the interpreter.
+            if engine is not None:
+                return at, engine
+            # Only a process can be ended when the rest of a body breaks off, which no guest must take for its end.
+            if exchange.request.rest is None and self._thread_idle and self._thread is not None:
+                self._thread_idle = False
+                self._count_thread_run()
+                return at, self._thread
+            self._grow_soon()
+        if engine is not None:
+            self._idle.append(engine)
+        return None
+
+    def _idle_engine(self) -> EngineLike | None:
         while self._idle:
             engine = self._idle.pop()
             if not engine.spoiled:
                 return engine
-        # Only a process can be ended when the rest of a body breaks off, which no guest must take for its end.
-        if self._thread_idle and self._thread is not None and exchange.request.rest is None:
-            self._thread_idle = False
-            self._count_thread_run()
-            return self._thread
         return None
 
     def _count_thread_run(self) -> None:
@@ -174,7 +189,7 @@ class Pool:
         elif worker.spoiled or self._closed:
             worker.close()
         else:
-            engine = next(each for each in self._engines if each is worker)
+            engine = cast(EngineLike, worker)
             engine.idle_since = self._loop.time()
             self._idle.append(engine)
             if self._sweeping is None:
@@ -186,8 +201,8 @@ class Pool:
         self._running[run] = None
         self._slots_taken += 1
         run.exchange.quota.running += 1
-        if self._ticking is None:
-            self._ticking = self._loop.call_later(_TICK_SECONDS, self._tick)
+        if self._ticking is None or self._resting:
+            self._tick_in(_TICK_SECONDS)
 
     def _leave(self, run: _Run, *, slow: bool) -> None:
         del self._running[run]
@@ -197,6 +212,12 @@ class Pool:
         self._put_back(run.worker)
         self._go_on()
 
+    def _tick_in(self, seconds: float) -> None:
+        if self._ticking is not None:
+            self._ticking.cancel()
+        self._resting = seconds > _TICK_SECONDS
+        self._ticking = self._loop.call_later(seconds, self._tick)
+
     def _tick(self) -> None:
         self._ticking = None
         now = self._loop.time()
@@ -205,7 +226,8 @@ class Pool:
             if run.begun <= now - _TICK_SECONDS:
                 run.look(now)
         if self._running:
-            self._ticking = self._loop.call_later(_TICK_SECONDS, self._tick)
+            # Those that gave their slots away have only their time limits left to look at.
+            self._tick_in(_TICK_SECONDS if self._slots_taken else _REST_SECONDS)
 
     def _give_slot(self) -> None:
         self._slots_taken -= 1
@@ -221,7 +243,10 @@ class Pool:
         self._growing = None
         starting = sum(not engine.ready for engine in self._engines)
         room = self._bounds.most - 1 - len(self._engines)
-        for _ in range(min(len(self._queue) - starting, _STARTING - starting, room)):
+        # A process for each free slot; where guests wait, for those that will have waited in a moment, too.
+        slow = len(self._running) - self._slots_taken
+        wanted = max(self._slots - self._slots_taken, min(slow, _STARTING))
+        for _ in range(min(len(self._queue) - starting, wanted - starting, room)):
             if not self._add_engine():
                 break
         if self._queue and not self._engines and (self._thread is None or self._thread.spoiled):
