@@ -430,8 +430,23 @@ func TestNoOrphans(t *testing.T) {
 // Nomad tries again what may work later, and gives up on what never can.
 func TestRecoverableErrors(t *testing.T) {
 	n := started(t)
+	full := t.TempDir()
+	must.NoError(t, syscall.Mount("tmpfs", full, "tmpfs", 0, "size=256k,mode=700"))
+	t.Cleanup(func() { _ = syscall.Unmount(full, syscall.MNT_DETACH) })
+	small := launch(t, full, "")
+	_, _, err := small.StartTask(small.task(app("")))
+	must.ErrorContains(t, err, "No space left")
+	must.True(t, structs.IsRecoverable(err), must.Sprint("cache full"))
+
+	away := launch(t, sharedData(), `vault { address = "http://127.0.0.1:1" }`)
+	secret := away.task(app(`variable "token" { secret = true }`))
+	must.NoError(t, os.WriteFile(filepath.Join(secret.TaskDir().Dir, "private", "vault_token"), []byte("token"), 0o600))
+	_, _, err = away.StartTask(secret)
+	must.ErrorContains(t, err, "127.0.0.1:1")
+	must.True(t, structs.IsRecoverable(err), must.Sprint("Vault away"))
+
 	missing := n.task(job{config: `module = "local/absent.wasm"`})
-	_, _, err := n.StartTask(missing)
+	_, _, err = n.StartTask(missing)
 	must.Error(t, err)
 	must.True(t, structs.IsRecoverable(err), must.Sprint("missing artifact"))
 	for name, config := range map[string]string{

@@ -1,7 +1,9 @@
 import http.client
 import json
 import os
+import random
 import socket
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from tests.driver.executor_process import PATIENCE, Executor, app, until
 from tests.driver.go_guests import go_guest
 from tests.driver.guests import wat
+from tests.driver.mutations import bytes_of
 from wasmdeploy_driver.app.app import HEALTH
 from wasmdeploy_driver.errors import ConfigError, ExecutorError, GuestError, SecretError
 from wasmdeploy_driver.executor import control
@@ -277,6 +280,58 @@ def test_broken_lines(tmp_path, line):
         assert not answer or b'"error"' in answer
         assert executor.call("inspect")["state"] == "starting"
         assert "Traceback" not in executor.log()
+
+
+def test_damaged_frames(serving):
+    """200 seeded mutations of calls: each is answered with one line or not at all, and the app goes on."""
+    chance = random.Random(7)
+    calls = [
+        {"call": "inspect"}, {"call": "signal", "name": "SIGHUP"}, {"call": "exec", "command": ["help"], "tty": False},
+        {"call": "events"}, {"call": "start", "vault_token": "x"},
+    ]  # fmt: skip
+    for number in range(200):
+        answer = raw(serving, bytes_of(chance, control.encode_line(calls[number % len(calls)])))
+        for line in answer.splitlines(keepends=True):
+            control.decode_line(line)
+    assert serving.request("/")[::2] == (200, b"hello from Go\n")
+    assert serving.call("inspect")["state"] == "running"
+    assert "Traceback" not in serving.log()
+
+
+@pytest.fixture
+def namespace(tmp_path):
+    """A network namespace that is alone with its loopback interface; the path of it."""
+    holder = subprocess.Popen(
+        ["unshare", "--net", "sh", "-c", "ip link set lo up 2>/dev/null; echo made; exec cat"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    if holder.stdout.readline() != b"made\n":
+        pytest.skip("no network namespace can be made here")
+    yield f"/proc/{holder.pid}/ns/net"
+    holder.stdin.close()
+    holder.stdout.close()
+    holder.wait()
+
+
+def test_a_network_namespace(tmp_path, namespace):
+    """The executor, its stem and every thread are in the task's namespace before anything listens."""
+    with Executor(tmp_path, app(go_guest()), go_guest(), netns=namespace) as executor:
+        executor.start()
+        inode = os.stat(namespace).st_ino  # noqa: PTH116
+        assert inode != Path("/proc/self/ns/net").stat().st_ino
+        for process in (executor.process.pid, executor.stem().pid):
+            for thread in Path(f"/proc/{process}/task").iterdir():
+                assert (thread / "ns" / "net").stat().st_ino == inode
+        with pytest.raises(ConnectionRefusedError):
+            executor.request("/")
+        listening = Path(f"/proc/{executor.process.pid}/net/tcp").read_text()
+        assert f"{executor.address[1]:04X} 00000000:0000 0A" in listening
+
+
+def test_a_network_namespace_that_is_gone(tmp_path):
+    """Without its namespace a task does not start: it would listen on the machine's addresses."""
+    with pytest.raises(AssertionError, match="network namespace /nowhere: No such file"):
+        Executor(tmp_path, app(go_guest()), go_guest(), netns="/nowhere")
 
 
 def test_start_twice(serving):

@@ -42,6 +42,7 @@ class Consoles:
     def __init__(self, state: Path) -> None:
         self._state = state
         self._open: set[_Console] = set()
+        self._count = 0  # with those that are about to open
 
     async def run(
         self,
@@ -54,15 +55,19 @@ class Consoles:
         command, tty = request.get("command"), request.get("tty") is True
         if not isinstance(command, list) or not all(isinstance(each, str) for each in command):
             raise ConfigError("a console's command is a list of words")
-        if len(self._open) >= _MOST:
+        if self._count >= _MOST:
             raise ExecutorError(f"the task has {_MOST} consoles already", "close one")
-        console = await _Console.start(self._state, {"command": command, "tty": tty}, send)
-        self._open.add(console)
+        self._count += 1
         try:
-            return {"exit_code": await console.live(reader, hung_up)}
+            console = await _Console.start(self._state, {"command": command, "tty": tty}, send)
+            self._open.add(console)
+            try:
+                return {"exit_code": await console.live(reader, hung_up)}
+            finally:
+                self._open.discard(console)
+                console.kill()
         finally:
-            self._open.discard(console)
-            console.kill()
+            self._count -= 1
 
     def close(self) -> None:
         """End them all."""
@@ -120,6 +125,9 @@ class _Console:
         others = [asyncio.create_task(self._carry_in(reader)), asyncio.create_task(self._watch(hung_up))]
         try:
             code = await self._process.wait()
+            if code < 0:  # killed, perhaps for memory: what it ran would keep the streams open
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, signal.SIGKILL)
             await asyncio.gather(*outputs)
         finally:
             self.kill()

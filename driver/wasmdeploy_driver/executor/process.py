@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from wasmdeploy_driver.app.stem import Stem
 from wasmdeploy_driver.errors import ExecutorError, GuestError, GuestTrap, WasmdeployError
-from wasmdeploy_driver.executor import cgroup, control
+from wasmdeploy_driver.executor import cgroup, control, netns
 from wasmdeploy_driver.executor.consoles import Consoles, has_hung_up
 from wasmdeploy_driver.executor.engines import fork_stem
 from wasmdeploy_driver.executor.external.compile import ExternalGuest, compile_external
@@ -336,6 +336,12 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the secrets
     launch = Launch.from_json((state / control.LAUNCH).read_text())
+    if launch.netns:
+        try:
+            netns.join(launch.netns)  # first of all: the stem and every thread are to be in it, too
+        except ExecutorError as error:
+            sys.stderr.write(f"{error.message}\n")
+            return 1
     in_process = not launch.task.module and not any(each.engine for each in launch.task.component)
     stem = fork_stem() if in_process else None  # before there are threads, or a socket that it would share
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

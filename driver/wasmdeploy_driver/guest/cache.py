@@ -107,6 +107,9 @@ def _compile(guest: bytes, form: Form, entry: Path, name: str, *, fuel: bool) ->
         answer = json.loads(done.stdout.splitlines()[-1])
     except (ValueError, IndexError):
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["no output"]
-        raise GuestError(f"{name}: the compiler ended with status {done.returncode}: {last[0]}") from None
+        error = f"{name}: the compiler ended with status {done.returncode}: {last[0]}"
+        if done.returncode < 0:  # killed, most often for memory: another time there may be more
+            raise ExecutorError(error) from None
+        raise GuestError(error) from None
     if "error" in answer:
         raise from_kind(answer["kind"], f"{name}: {answer['error']}", answer["hint"])

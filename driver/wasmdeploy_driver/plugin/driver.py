@@ -69,7 +69,7 @@ class Driver(driver_pb2_grpc.DriverServicer):  # type: ignore[misc]  # generated
             await asyncio.sleep(_FINGERPRINT_EVERY)
             if problem:
                 problem = await engine_problem()
-            self._runner.sweep()
+            await asyncio.to_thread(self._runner.sweep)  # it waits for what it ends
             yield fingerprint(self._config, problem)
 
     @translated

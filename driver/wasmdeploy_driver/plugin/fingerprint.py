@@ -20,7 +20,6 @@ _HEALTHY = "Healthy"
 _NEEDED = "import wasmtime, wasmdeploy_driver.executor.process"
 _IMPORT_SECONDS = 60.0
 _CGROUPS = Path("/sys/fs/cgroup")
-WASI = "preview1,0.2"
 
 
 def fingerprint(config: PluginConfig, engine_problem: str = "") -> Any:
@@ -56,11 +55,12 @@ async def engine_problem() -> str:
 
 
 def _attributes(cache_dir: Path) -> Mapping[str, Any]:
+    command_line = shutil.which("wasmtime")
     text = {
         "driver.wasm.version": __version__,
         "driver.wasm.wasmtime": _wasmtime(),
-        "driver.wasm.wasi": WASI,
-        "driver.wasm.engines": "in-process,wasmtime" if shutil.which("wasmtime") else "in-process",
+        "driver.wasm.wasi": "preview1,0.2,0.3" if command_line else "preview1,0.2",
+        "driver.wasm.engines": "in-process,wasmtime" if command_line else "in-process",
     }
     attributes = {name: attribute_pb2.Attribute(string_val=value) for name, value in text.items() if value}
     attributes["driver.wasm"] = attribute_pb2.Attribute(bool_val=True)

@@ -18,6 +18,21 @@ func main() {
 		os.Exit(code)
 	case "cat":
 		io.Copy(os.Stdout, os.Stdin)
+	case "attack":
+		attack(os.Args[2])
+	case "hold": // open files until there are no more, tell how many, keep them
+		var held []*os.File
+		for len(held) < 1_000_000 {
+			file, err := os.Open(os.Args[2])
+			if err != nil {
+				break
+			}
+			held = append(held, file)
+		}
+		fmt.Println("held", len(held))
+		for {
+			time.Sleep(time.Second)
+		}
 	case "environ":
 		for _, each := range os.Environ() {
 			fmt.Println(each)
