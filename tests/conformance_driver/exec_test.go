@@ -14,6 +14,7 @@ import (
 )
 
 // What of the harness's cases needs a real shell: loops, subshells, substitution. An app's console has none.
+// TestExecFSIsolation stays out whole for the same reason: it makes a file with $(mktemp) and >>, and reads /proc.
 var needsShell = map[string]bool{
 	"notty: streaming": true, "tty: streaming": true, "tty: children processes": true,
 }
