@@ -78,7 +78,9 @@ def compile_ahead(app: App, out: Output) -> None:
     from wasmdeploy_driver.executor.prepare import compile_all
 
     sources = {name: str(source.resolve()) for name, source in require_built(app).items()}
-    plain = {name: "" for name, variable in app.variables.items() if not variable.secret}  # no guest sees them
+    plain = {
+        name: "" for name, variable in app.variables.items() if not variable.secret
+    }  # no guest sees them
     launch = _launch("build", make_task(app, sources, values=plain), app.directory.resolve(), "", 0)
 
     def notify(name: str, text: str) -> None:

@@ -29,7 +29,9 @@ _GUEST_ARGUMENTS = {"ignore_unknown_options": True, "allow_interspersed_args": F
 
 COMMANDS: Mapping[str, Entry | Group] = {
     "new": Entry("new", "Create an app: a manifest and a handler that answers HTTP."),
-    "build": Entry("build", "Build the app's components, check them, and compile them ahead for this machine."),
+    "build": Entry(
+        "build", "Build the app's components, check them, and compile them ahead for this machine."
+    ),
     "up": Entry("up", "Serve the app on this machine, until Ctrl-C."),
     "render": Entry("render", "Print the Nomad job of a built app."),
     "plan": Entry("plan", "Show what a deploy would change; nothing is sent."),
