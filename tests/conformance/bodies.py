@@ -77,6 +77,17 @@ def trailers_in(server: Server) -> str:
     return ask(server.address, chunked("/trailers-in", b"a", trailers=b"X-T: 1\r\nX-U: 2\r\n")).body.decode()
 
 
+def trailers_streamed(server: Server) -> list[str]:
+    """They do behind a body that was passed on before it had ended, and are not the next request's."""
+    large = bytes(2 << 20)
+    asked = (
+        chunked("/count", large, trailers=b"X-T: 1\r\n"),
+        chunked("/trailers-in", large, trailers=b"X-T: 2\r\nX-U: 3\r\n"),
+        chunked("/trailers-in", large),
+    )
+    return [ask(server.address, each).body.decode() for each in asked]
+
+
 def no_trailers(server: Server) -> str:
     """A body without trailers ends with none."""
     return ask(server.address, request("/trailers-in", method="POST", body=b"a")).body.decode()

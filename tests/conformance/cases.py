@@ -55,7 +55,6 @@ class ByKind:
     outcomes: Mapping[str, Outcome]
 
 
-NO_TRAILERS = "the trailers of a request do not reach guests yet"
 AFTER = ("/trap", "/trap-after", "/unfinished", "/exit")
 NO_LIMIT = NotAsked("wasmtime serve has no time limit for a guest")
 ORDER = "its header map groups a name's values, so the order between names is lost"
@@ -124,7 +123,8 @@ CASES = (
         [b"first\n", b"203 told POST /gate from the guest"],
     ),
     Case("both-ways-at-once", bodies.both_ways, [b"one", b"two"]),
-    Case("trailers-of-the-request", bodies.trailers_in, "x-t=1\nx-u=2\n", coming=NO_TRAILERS),
+    Case("trailers-of-the-request", bodies.trailers_in, "x-t=1\nx-u=2\n"),
+    Case("trailers-behind-a-streamed-body", bodies.trailers_streamed, ["2097152", "x-t=2\nx-u=3\n", "none"]),
     Case("no-trailers-of-the-request", bodies.no_trailers, "none"),
     Case(
         "trailers-of-the-response",

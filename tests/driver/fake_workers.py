@@ -7,7 +7,7 @@ from collections.abc import Callable
 from struct import pack
 
 from wasmdeploy_driver.app.worker import Ended, output_pipe
-from wasmdeploy_driver.guest.call import SUCCESS, Call, Outcome, Stdin
+from wasmdeploy_driver.guest.call import SUCCESS, Call, Outcome, Stdin, Trailers
 
 
 def answer(body: bytes = b"body", status: int = 200) -> bytes:
@@ -24,6 +24,7 @@ class FakeWorker:
         self.stdout, self.input = output_pipe()
         self.calls: list[Call] = []
         self.stdin = b""
+        self.trailers: Trailers = ()
         self.killed: Outcome | None = None
         self.descriptor = -1
         self._ended: Ended | None = None
@@ -33,6 +34,9 @@ class FakeWorker:
         self.calls.append(call)
         self._ended = ended
         self.descriptor = os.dup(descriptor) if descriptor >= 0 else -1
+
+    def tell_trailers(self, trailers: Trailers) -> None:
+        self.trailers = trailers
 
     @property
     def busy(self) -> bool:

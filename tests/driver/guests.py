@@ -135,7 +135,7 @@ class Answer:
     ok: bool
     stdout: bytes
     stderr: bytes
-    trailers: list[tuple[str, bytes]] = field(default_factory=list)
+    trailers: list[tuple[str, str]] = field(default_factory=list)
 
 
 class Host:
@@ -152,9 +152,14 @@ class Host:
         self.linker = Linker(self.engine)
         self.linker.add_wasip2()
         self.linker.add_wasi_http()
-        self.trailers: list[tuple[str, bytes]] = []
+        self.trailers: list[tuple[str, str]] = []
+        self.request_trailers: list[tuple[str, str]] = []
+        self.asked = False
         offered: dict[str, Mapping[str, Callable[..., object]]] = {
-            "wasmdeploy:host/events@0.1.0": {"trailers": lambda _store, fields: self.trailers.extend(fields)},
+            "wasmdeploy:host/events@0.1.0": {
+                "trailers": lambda _store, fields: self.trailers.extend(fields),
+                "request-trailers": lambda _store: self._ask(),
+            },
             "wasi:config/store@0.2.0-rc.1": {
                 "get": lambda _store, key: {"color": "green"}.get(key),
                 "get-all": lambda _store: [("color", "green")],
@@ -174,9 +179,9 @@ class Host:
         with self.reuse() as instance:
             return instance.run(stdin, env, files)
 
-    def reuse(self) -> Reused:
-        """An instance that answers one request after another."""
-        return Reused(self)
+    def reuse(self, memory: int = -1) -> Reused:
+        """An instance that answers one request after another; none of its memories gets larger than `memory` bytes."""
+        return Reused(self, memory)
 
     def wasi(
         self, stdin: bytes | Path, env: Iterable[tuple[str, str]], files: Path | None
@@ -196,6 +201,10 @@ class Host:
         ffi.wasi_config_set_stdin_bytes(wasi.ptr(), ctypes.byref(vector))
         return wasi
 
+    def _ask(self) -> list[tuple[str, str]]:
+        self.asked = True
+        return self.request_trailers
+
     def answer(self, ok: bool) -> Answer:
         trailers = self.trailers[:]
         self.trailers.clear()
@@ -209,9 +218,10 @@ class Host:
 class Reused:
     """One instance; its WASI context is replaced before each run, as the engine does."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, memory: int = -1) -> None:
         self._host = host
         self._store = wasmtime.Store(host.engine)
+        self._store.set_limits(memory_size=memory)
         self._instance: Instance | None = None
         self._run: ExportIndex | None = None
 

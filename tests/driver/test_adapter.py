@@ -173,8 +173,50 @@ def test_a_response_that_is_not_whole_is_told(rust: Host, path: bytes, body: byt
 
 def test_trailers_go_to_the_host(rust: Host) -> None:
     """Trailers, which have no place on stdout, are given to the host's function, bytes untouched."""
-    expected = Answer(True, response(200, [], b"before"), b"", [("x-sum", b"\xff1")])
+    expected = Answer(True, response(200, [], b"before"), b"", [("x-sum", "\xff1")])
     assert rust.fresh(head("GET", b"/trailers")) == expected
+
+
+@pytest.mark.parametrize("how", [b"", b"?unread"])
+def test_the_requests_trailers_come_from_the_host(rust: Host, how: bytes) -> None:
+    """A guest gets them once, bytes untouched and unchangeable, whether it read the body or not."""
+    stdin = head("POST", b"/request-trailers" + how) + b"x" * 300_000
+    assert rust.fresh(stdin) == plain(b"none")
+    rust.request_trailers = [("x-sum", "\xff1"), ("x-sum", "")]
+    try:
+        expected = plain(b'[("x-sum", [255, 49]), ("x-sum", [])] true')
+        assert rust.fresh(stdin) == expected
+        with rust.reuse() as instance:
+            assert [instance.run(stdin) for _ in range(3)] == [expected] * 3
+    finally:
+        rust.request_trailers = []
+
+
+@pytest.mark.parametrize("how", [b"", b"?unread"])
+def test_trailers_wait_for_the_end_of_the_body(rust: Host, how: bytes) -> None:
+    """The host is not asked before stdin has ended, which a pipe does when its last writer closes it."""
+    reading, writing = os.pipe()
+    asked: list[bool] = []
+
+    def send() -> None:
+        os.write(writing, head("POST", b"/request-trailers" + how) + b"first")
+        for _ in range(100):
+            os.write(writing, b"x" * 10_000)
+        asked.append(rust.asked)
+        rust.request_trailers = [("x-sum", "1")]
+        os.close(writing)
+
+    sender = threading.Thread(target=send)
+    rust.asked = False
+    sender.start()
+    try:
+        answer = rust.fresh(Path(f"/proc/self/fd/{reading}"))
+    finally:
+        sender.join()
+        os.close(reading)
+        rust.request_trailers = []
+    assert answer == plain(b'[("x-sum", [49])] true')
+    assert asked == [False]
 
 
 def test_without_a_grant_no_request_goes_out(rust: Host, server: str) -> None:
@@ -250,6 +292,14 @@ def test_one_instance_answers_many_requests(rust: Host) -> None:
         assert instance.run(head("GET", b"/unfinished")).ok is False
         assert instance.run(head("POST", b"/echo") + b"two") == plain(b"two")
         assert instance.run(head("GET", b"/calls")) == plain(b"6")
+
+
+def test_a_reused_instance_does_not_grow(rust: Host) -> None:
+    """What a request allocates is given back: thousands leave room in the memory that the guest begins with."""
+    headers = [(b"x-%d" % n, b"v" * 100) for n in range(20)]
+    with rust.reuse(memory=17 << 16) as instance:
+        for _ in range(5000):
+            assert instance.run(head("POST", b"/echo", headers) + b"body" * 500).ok
 
 
 def test_the_grant_is_that_of_the_request(rust: Host, server: str, connector: Running) -> None:

@@ -360,6 +360,30 @@ def test_no_more_processes_than_can_compute():
     asyncio.run(scenario())
 
 
+def test_trailers_are_told_before_the_pipe_ends():
+    """The process that has read to the end of the pipe finds the trailers in its socket."""
+
+    async def scenario():
+        world = World()
+        rest = Rest()
+        exchange = world.submit(rest)
+        engine = await world.engine(0)
+        engine.be_ready()
+        rest.parts.put_nowait(b"body")
+        read = b""
+        while not read.endswith(b"body"):
+            read += await asyncio.to_thread(os.read, engine.descriptor, 100)
+        assert not engine.trailers
+        rest.trailers = ((b"x-sum", b"1"),)
+        rest.parts.put_nowait(b"")
+        assert await asyncio.to_thread(os.read, engine.descriptor, 100) == b""
+        assert engine.trailers == rest.trailers
+        engine.answer()
+        await exchange.response
+
+    asyncio.run(scenario())
+
+
 def test_a_body_that_breaks_off():
     """No guest takes a body that broke off for a whole one: its process is killed."""
 

@@ -2,8 +2,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
-from wasmdeploy_driver.guest.call import MAX_DETAIL, SUCCESS, Call, Outcome, Stdin
+from wasmdeploy_driver.guest.call import (
+    MAX_DETAIL,
+    SUCCESS,
+    Call,
+    Outcome,
+    Stdin,
+    decode_trailers,
+    encode_trailers,
+)
 
+# What the front lets through: see http/trailers.py.
+TRAILERS = st.lists(
+    st.tuples(
+        st.from_regex(rb"[!#$%&'*+\-.^_`|~0-9a-z]+", fullmatch=True),
+        st.from_regex(rb"[\t\x20-\x7e\x80-\xff]*", fullmatch=True),
+    ),
+    min_size=1,
+).map(tuple)
 TEXT = st.text(st.characters(exclude_categories=("Cs",)), max_size=20)
 
 
@@ -12,6 +28,15 @@ def test_a_call_comes_back(component, stdin, environment, args):
     """A call is the same at the other end, whatever is in it."""
     call = Call(component, stdin, environment, tuple(args))
     assert Call.decode(call.encode()) == (call, Stdin.MESSAGE)
+
+
+@given(TRAILERS, st.binary(max_size=50))
+def test_trailers_come_back(trailers, stdin):
+    """They are the same at the other end, with the call or behind it, where they are taken for nothing else."""
+    call = Call(0, stdin, trailers=trailers)
+    assert Call.decode(call.encode()) == (call, Stdin.MESSAGE)
+    assert decode_trailers(encode_trailers(trailers)) == trailers
+    assert decode_trailers(call.encode()) is None
 
 
 def test_stdin_may_go_another_way():

@@ -7,6 +7,8 @@ fn main() {
     println!("cargo:rerun-if-changed=../wit/adapter.wit");
     // Nothing here recurses. A small memory costs each new instance less than the default with its megabyte.
     println!("cargo:rustc-link-arg-cdylib=-zstack-size=32768");
+    // Most requests find room in this: a memory that grows is mapped anew, and back again for the next instance.
+    println!("cargo:rustc-link-arg-cdylib=--initial-heap=65536");
     let (mut resolve, world) = wasmdeploy_builder::adapter_world().expect("the adapter's WIT");
     let options = wit_bindgen_rust::Opts {
         generate_all: true,

@@ -45,14 +45,22 @@ class Feed:
     """Writes what is there and then what comes; `broken` is called where the body breaks off.
 
     The pipe is closed at the body's end only: a guest must not take a body that broke off for a whole one.
+    Just before, `tell_trailers` gets the trailers, if there are any.
     """
 
-    def __init__(self, first: bytes, rest: Body, broken: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        first: bytes,
+        rest: Body,
+        broken: Callable[[str], None],
+        tell_trailers: Callable[[Headers], None],
+    ) -> None:
         self.descriptor, self._into = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._into, False)
         self._first = first
         self._rest = rest
         self._broken = broken
+        self._tell_trailers = tell_trailers
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
 
@@ -71,6 +79,8 @@ class Feed:
         except BrokenPipeError:  # the guest has ended, or does not want to know more
             self._rest.close()
         else:
+            if trailers := self._rest.trailers:
+                self._tell_trailers(trailers)
             os.close(self._into)
             self._into = -1
 

@@ -1,7 +1,8 @@
 """An engine process as the front sees it: a worker at the other end of a socket.
 
 The socket keeps messages apart (SOCK_SEQPACKET). First the process says `ready PID`, with a descriptor of itself;
-then it gets a call and answers with its outcome, in turns. It has ended when the socket has.
+then it gets a call and answers with its outcome, in turns. Trailers may follow a call whose body comes through a pipe.
+It has ended when the socket has.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable
 
 from wasmdeploy_driver.app.worker import Ended, StateFile
-from wasmdeploy_driver.guest.call import Call, Outcome, Stdin
+from wasmdeploy_driver.guest.call import Call, Outcome, Stdin, Trailers, encode_trailers
 
 MAX_MESSAGE = 192 << 10
 READY = b"ready "
@@ -70,6 +71,11 @@ class EngineWorker:
             socket.send_fds(self._connection, [call.encode(Stdin.FILE)], [file])
         finally:
             os.close(file)
+
+    def tell_trailers(self, trailers: Trailers) -> None:
+        """Say what follows the body that came through the pipe, before the pipe is closed."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # `_lost` comes
+            self._connection.send(encode_trailers(trailers))
 
     def _readable(self) -> None:
         try:

@@ -309,7 +309,7 @@ class _Run:
         if (rest := exchange.request.rest) is None:
             worker.start(exchange.call, self._ended)
         else:
-            self._feed = Feed(exchange.call.stdin, rest, self._broken)
+            self._feed = Feed(exchange.call.stdin, rest, self._broken, worker.tell_trailers)
             worker.start(exchange.call, self._ended, Stdin.PIPE, self._feed.descriptor)
             self._feed.begin()
 

@@ -12,10 +12,11 @@ import select
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from wasmdeploy_driver.app.engine import MAX_MESSAGE, READY
 from wasmdeploy_driver.app.worker import Run
-from wasmdeploy_driver.guest.call import Call, Outcome, Stdin
+from wasmdeploy_driver.guest.call import Call, Outcome, Stdin, Trailers, decode_trailers
 
 # Makes the guests from the bytes and descriptors that the front gave along; the last is called while a guest runs.
 Load = Callable[[bytes, Sequence[int], Callable[[], None]], Run]
@@ -46,23 +47,35 @@ def live(connection: socket.socket, output: int, load: Callable[[], Run]) -> Non
             message, descriptors, _, _ = socket.recv_fds(connection, MAX_MESSAGE, 1)
             if not message:
                 return
+            if decode_trailers(message) is not None:
+                continue  # the guest whose request's they were has ended without asking
             call, stdin = Call.decode(message)
-            connection.send(_answer(run, call, stdin, descriptors, stdout).encode())
+            connection.send(_answer(run, call, stdin, descriptors, stdout, front=connection).encode())
             if not more.poll(0):
                 # Nobody waits: the next fresh instance is made now, and not when its request has come.
                 run.prepare(call.component)
 
 
-def _answer(run: Run, call: Call, stdin: Stdin, descriptors: list[int], stdout: str) -> Outcome:
+def _answer(
+    run: Run, call: Call, stdin: Stdin, descriptors: list[int], stdout: str, *, front: socket.socket
+) -> Outcome:
     if stdin is Stdin.MESSAGE:
         return run(call, stdout, "")
     try:
         if stdin is Stdin.FILE:
             whole = os.pread(descriptors[0], os.fstat(descriptors[0]).st_size, 0)
-            return run(Call(call.component, whole, call.environment, call.args), stdout, "")
-        return run(call, stdout, f"/proc/self/fd/{descriptors[0]}")
+            return run(replace(call, stdin=whole), stdout, "")
+        return run(call, stdout, f"/proc/self/fd/{descriptors[0]}", lambda: _late_trailers(front))
     finally:
         os.close(descriptors[0])
+
+
+def _late_trailers(front: socket.socket) -> Trailers:
+    """Those behind a body whose pipe has ended: where there are any, they were sent before that."""
+    try:
+        return decode_trailers(front.recv(MAX_MESSAGE, socket.MSG_DONTWAIT)) or ()
+    except BlockingIOError:
+        return ()
 
 
 def end_with(connection: socket.socket) -> Callable[[], None]:

@@ -27,10 +27,11 @@ class FrameTarget:
     def call(self, request: Request, pattern: str) -> tuple[Call, Permit | None]:
         """What its guest is told to run for a request, and the grant for its own requests."""
         if self._permit is None:
-            return Call(self._component, frame.encode_request(request)), None
+            return Call(self._component, frame.encode_request(request), trailers=request.trailers), None
         grant = self._permit()
         way_out = frame.encode_way_out(grant.port, grant.token)
-        return Call(self._component, frame.encode_request(request, way_out)), grant
+        stdin = frame.encode_request(request, way_out)
+        return Call(self._component, stdin, trailers=request.trailers), grant
 
     def parse_head(self, data: bytes) -> ResponseHead | None:
         """The head at the start of its output, None where more is needed; raises GuestTrap."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Protocol
 
-from wasmdeploy_driver.guest.call import Call, Outcome, Stdin
+from wasmdeploy_driver.guest.call import AskTrailers, Call, Outcome, Stdin, Trailers
 
 # Of a thread that runs guests: its C stack must hold a whole wasm stack (2 MiB) and the host's own frames.
 THREAD_STACK = 16 << 20
@@ -25,8 +25,10 @@ Ended = Callable[[Outcome], None]
 class Run(Protocol):
     """Runs the guest of a call to its end; `stdout` and `stdin` are paths."""
 
-    def __call__(self, call: Call, stdout: str, stdin: str = "") -> Outcome:
-        """How it ended."""
+    def __call__(
+        self, call: Call, stdout: str, stdin: str = "", request_trailers: AskTrailers | None = None
+    ) -> Outcome:
+        """How it ended; `request_trailers` are asked where they come behind a `stdin`."""
         ...
 
     def prepare(self, component: int) -> None:
@@ -51,6 +53,10 @@ class Worker(Protocol):
 
     def sleeps(self) -> bool:
         """Whether the guest that runs waits for something else than a processor."""
+        ...
+
+    def tell_trailers(self, trailers: Trailers) -> None:
+        """Say what follows the body that came through the pipe, before the pipe is closed."""
         ...
 
     def mute(self) -> None:
@@ -117,6 +123,9 @@ class ThreadWorker:
         if self._state is None and self._thread is not None and self._thread.native_id is not None:
             self._state = StateFile(f"/proc/self/task/{self._thread.native_id}/stat")
         return self._state is not None and self._state.sleeps()
+
+    def tell_trailers(self, trailers: Trailers) -> None:
+        """No body comes through a pipe here."""
 
     def mute(self) -> None:
         """Nobody reads what the guest that runs still writes: its next write fails."""

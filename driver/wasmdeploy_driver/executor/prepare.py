@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wasmdeploy_driver.app.worker import Run
     from wasmdeploy_driver.guest.answerer import Answerer
     from wasmdeploy_driver.guest.bounds import Bounds
-    from wasmdeploy_driver.guest.call import Call, Outcome
+    from wasmdeploy_driver.guest.call import AskTrailers, Call, Outcome
     from wasmdeploy_driver.guest.engine import Engine
     from wasmdeploy_driver.guest.reuse import Reuse
     from wasmdeploy_driver.guest.sandbox import Preopen, Runner
@@ -114,9 +114,11 @@ class Guests:
     def __init__(self, guests: tuple[Answerer, ...]) -> None:
         self._guests = guests
 
-    def __call__(self, call: Call, stdout: str, stdin: str = "") -> Outcome:
+    def __call__(
+        self, call: Call, stdout: str, stdin: str = "", request_trailers: AskTrailers | None = None
+    ) -> Outcome:
         """Run the guest of a call to its end."""
-        return self._guests[call.component].run(call, stdout, stdin)
+        return self._guests[call.component].run(call, stdout, stdin, request_trailers)
 
     def prepare(self, component: int) -> None:
         """Make ready for the next call of a component what does not depend on it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from wasmdeploy_driver.errors import GuestTrap
 from wasmdeploy_driver.guest.bounds import Bounds
-from wasmdeploy_driver.guest.call import SUCCESS, Call, Outcome
+from wasmdeploy_driver.guest.call import SUCCESS, AskTrailers, Call, Outcome
 from wasmdeploy_driver.guest.capi import set_stdin
 from wasmdeploy_driver.guest.component import LoadedComponent
 from wasmdeploy_driver.guest.host import Told
@@ -23,8 +23,13 @@ class Answerer:
         self._told = told
         self._may_exit = may_exit
 
-    def run(self, call: Call, stdout: str, stdin: str = "") -> Outcome:
-        """Run once; `stdout` and `stdin` are paths, without the latter it is the bytes of the call."""
+    def run(
+        self, call: Call, stdout: str, stdin: str = "", request_trailers: AskTrailers | None = None
+    ) -> Outcome:
+        """Run once; `stdout` and `stdin` are paths, without the latter it is the bytes of the call.
+
+        `request_trailers` is asked where they come behind a `stdin`.
+        """
         wasi = self._context.wasi(call.environment, call.args)
         if stdin:
             wasi.stdin_file = stdin
@@ -32,6 +37,8 @@ class Answerer:
             set_stdin(wasi, call.stdin)
         wasi.stdout_file = stdout
         wasi.inherit_stderr()
+        if self._told:
+            self._told.request_trailers = request_trailers or (lambda: call.trailers)
         try:
             whole = self._runner.run(wasi, self._bounds)
         except Exit as exit_:

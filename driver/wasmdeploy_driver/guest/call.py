@@ -1,7 +1,9 @@
 """What a guest is told to answer, and what came of it; both also as messages to and from an engine process.
 
     call      u16 component, u8 body (0 in the message, 1 in an attached memory file, 2 in an attached pipe),
-              u32 length of a JSON array [environment, arguments], the array, what of stdin is in the message
+              u32 length of a JSON array [environment, arguments], u32 length of the trailers,
+              the array, the trailers as lines `name:value`, what of stdin is in the message
+    trailers  behind a body that came through a pipe, if there are any: u16 0, u8 3, their lines
     outcome   nothing for success without trailers, else a JSON object of the fields
 
 This module does no I/O.
@@ -10,7 +12,7 @@ This module does no I/O.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from struct import Struct
@@ -18,7 +20,10 @@ from struct import Struct
 from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
 
 Trailers = tuple[tuple[bytes, bytes], ...]
-_HEAD = Struct("<HBI")
+# Gives the trailers of a request whose body has ended.
+AskTrailers = Callable[[], Trailers]
+_HEAD = Struct("<HBII")
+_TRAILERS = b"\0\0\3"
 _NOTHING = b"[{},[]]"
 # Of a guest's words in an outcome, which has to fit in one message.
 MAX_DETAIL = 16_000
@@ -34,20 +39,26 @@ class Stdin(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One run of a component for one request; `environment` and `args` are for CGI programs."""
+    """One run of a component for one request; `environment` and `args` are for CGI programs.
+
+    The `trailers` are those of a body that is whole.
+    """
 
     component: int
     stdin: bytes = b""
     environment: Mapping[str, str] | None = None
     args: tuple[str, ...] = ()
+    trailers: Trailers = ()
 
     def encode(self, stdin: Stdin = Stdin.MESSAGE) -> bytes:
         """The message; without the call's stdin where that goes another way."""
         more = json.dumps([self.environment, self.args]).encode() if self.environment else _NOTHING
+        trailers = _lines(self.trailers) if self.trailers else b""
         return b"".join(
             (
-                _HEAD.pack(self.component, stdin, len(more)),
+                _HEAD.pack(self.component, stdin, len(more), len(trailers)),
                 more,
+                trailers,
                 self.stdin if stdin is Stdin.MESSAGE else b"",
             )
         )
@@ -55,11 +66,31 @@ class Call:
     @classmethod
     def decode(cls, message: bytes) -> tuple[Call, Stdin]:
         """The call in a message that `encode` made, and where its stdin comes from."""
-        component, stdin, size = _HEAD.unpack_from(message)
+        component, stdin, size, lines = _HEAD.unpack_from(message)
         at = _HEAD.size + size
         more = message[_HEAD.size : at]
         environment, args = (None, ()) if more == _NOTHING else json.loads(more)
-        return cls(component, message[at:], environment, tuple(args)), Stdin(stdin)
+        trailers = _fields(message[at : at + lines]) if lines else ()
+        return cls(component, message[at + lines :], environment, tuple(args), trailers), Stdin(stdin)
+
+
+def encode_trailers(trailers: Trailers) -> bytes:
+    """The message that follows a call when its body has come through the pipe."""
+    return _TRAILERS + _lines(trailers)
+
+
+def decode_trailers(message: bytes) -> Trailers | None:
+    """The trailers in a message that `encode_trailers` made, None for another message."""
+    return _fields(message[len(_TRAILERS) :]) if message.startswith(_TRAILERS) else None
+
+
+def _lines(trailers: Trailers) -> bytes:
+    # Neither names nor values have line ends, and names no colon: the front has seen to it.
+    return b"\n".join(b"%b:%b" % field for field in trailers)
+
+
+def _fields(lines: bytes) -> Trailers:
+    return tuple((name, value) for name, _, value in (line.partition(b":") for line in lines.split(b"\n")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import wasmtime
 from wasmtime.component import Component, Linker, LinkerInstance, ResourceType, Variant
 from wasmtime.component import _types as types
 
-from wasmdeploy_driver.guest.call import Trailers
+from wasmdeploy_driver.guest.call import AskTrailers, Trailers
 from wasmdeploy_driver.guest.engine import Engine
 
 _NATIVE = (
@@ -28,10 +28,11 @@ _STORES = ("wasi:config/store@", "wasi:config/runtime@")
 
 
 class Told:
-    """What the guest that runs has told the host beside its output."""
+    """What the guest that runs has told the host beside its output, and what it may ask beside its input."""
 
     def __init__(self) -> None:
         self.trailers: Trailers = ()
+        self.request_trailers: AskTrailers = tuple
 
     def take_trailers(self) -> Trailers:
         """The fields behind its response, which are then forgotten."""
@@ -103,7 +104,10 @@ def _offered(name: str, variables: Mapping[str, str], told: Told) -> dict[str, C
     if name.startswith("wasmdeploy:host/events@"):
 
         def trailers(_store: object, fields: Any) -> None:
-            told.trailers = tuple((name.encode(), bytes(value)) for name, value in fields)
+            told.trailers = tuple((name.encode(), value.encode("latin-1")) for name, value in fields)
 
-        return {"trailers": trailers}
+        def request_trailers(_store: object) -> list[tuple[str, str]]:
+            return [(name.decode(), value.decode("latin-1")) for name, value in told.request_trailers()]
+
+        return {"trailers": trailers, "request-trailers": request_trailers}
     return {}

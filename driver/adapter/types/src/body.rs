@@ -1,13 +1,13 @@
 //! Bodies and their trailers; the streams handed out are native ones.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use crate::exchange;
-use crate::fields::Fields;
+use crate::fields::{Entries, Fields};
 use crate::guest::{self, ErrorCode};
-use crate::held::Held;
-use crate::native::{self, InputStream, OutputStream, Pollable};
+use crate::held::{self, Held};
+use crate::native::{self, InputStream, OutputStream, Pollable, StreamError};
 use crate::response::{Phase, Response};
 
 /// What is said of a handle that outlived its request.
@@ -17,39 +17,96 @@ pub fn stale() -> ErrorCode {
 
 /// The rest of stdin, or the body of a response from elsewhere.
 pub enum IncomingBody {
-    Stdin(Cell<Option<Held<InputStream>>>),
+    Stdin { stream: Cell<Option<Held<InputStream>>>, request: u32 },
     Native(Held<native::IncomingBody>),
 }
 
 impl IncomingBody {
     pub fn from_stdin(stream: Held<InputStream>) -> guest::IncomingBody {
-        guest::IncomingBody::new(IncomingBody::Stdin(Cell::new(Some(stream))))
+        let request = held::request();
+        guest::IncomingBody::new(IncomingBody::Stdin { stream: Cell::new(Some(stream)), request })
     }
 }
 
 impl guest::GuestIncomingBody for IncomingBody {
     fn stream(&self) -> Result<InputStream, ()> {
         match self {
-            IncomingBody::Stdin(stream) => stream.take().and_then(Held::take).ok_or(()),
+            IncomingBody::Stdin { stream, .. } => stream.take().and_then(Held::take).ok_or(()),
             IncomingBody::Native(body) => body.get().ok_or(())?.stream(),
         }
     }
 
     fn finish(this: guest::IncomingBody) -> guest::FutureTrailers {
         guest::FutureTrailers::new(match this.into_inner::<IncomingBody>() {
-            IncomingBody::Stdin(_) => FutureTrailers::None { taken: Cell::new(false) },
+            IncomingBody::Stdin { request, .. } => FutureTrailers::Stdin(StdinTrailers {
+                request,
+                stdin: OnceCell::new(),
+                taken: Cell::new(false),
+            }),
             IncomingBody::Native(body) => match body.take() {
                 Some(body) => FutureTrailers::Native(Held::new(native::IncomingBody::finish(body))),
-                None => FutureTrailers::None { taken: Cell::new(false) },
+                None => FutureTrailers::Stale,
             },
         })
     }
 }
 
-/// Trailers that are to come; a request on stdin has none.
+/// Trailers that are to come.
 pub enum FutureTrailers {
-    None { taken: Cell<bool> },
+    Stdin(StdinTrailers),
     Native(Held<native::FutureTrailers>),
+    Stale,
+}
+
+/// Those of the request, which the host knows once the body has ended: what the guest left of it is skipped.
+pub struct StdinTrailers {
+    request: u32,
+    /// The same stream as the body's, taken only when somebody waits.
+    stdin: OnceCell<Held<InputStream>>,
+    taken: Cell<bool>,
+}
+
+impl StdinTrailers {
+    fn stdin(&self) -> Option<&InputStream> {
+        if self.request != held::request() {
+            return None;
+        }
+        self.stdin.get_or_init(|| Held::new(native::stdin::get_stdin())).get()
+    }
+
+    fn get(&self) -> Option<Result<Result<Option<guest::Trailers>, ErrorCode>, ()>> {
+        if self.taken.get() {
+            return Some(Err(()));
+        }
+        let result = match self.stdin().map(skip) {
+            Some(Ok(false)) => return None,
+            Some(Ok(true)) => Ok(request_trailers()),
+            Some(Err(code)) => Err(code),
+            None => Err(stale()),
+        };
+        self.taken.set(true);
+        Some(Ok(result))
+    }
+}
+
+/// Skips what is there of a stream; tells whether it has ended.
+fn skip(stream: &InputStream) -> Result<bool, ErrorCode> {
+    loop {
+        match stream.skip(1 << 16) {
+            Ok(0) => return Ok(false),
+            Ok(_) => {}
+            Err(StreamError::Closed) => return Ok(true),
+            Err(StreamError::LastOperationFailed(_)) => return Err(ErrorCode::ConnectionTerminated),
+        }
+    }
+}
+
+fn request_trailers() -> Option<guest::Trailers> {
+    let entries: Entries = native::events::request_trailers()
+        .into_iter()
+        .map(|(name, value)| (name, value.chars().map(|byte| byte as u8).collect()))
+        .collect();
+    (!entries.is_empty()).then(|| Fields::immutable(received(entries)))
 }
 
 impl guest::GuestFutureTrailers for FutureTrailers {
@@ -58,13 +115,17 @@ impl guest::GuestFutureTrailers for FutureTrailers {
             FutureTrailers::Native(future) => {
                 future.get().map_or_else(native::ready, |future| future.subscribe())
             }
-            FutureTrailers::None { .. } => native::ready(),
+            FutureTrailers::Stdin(trailers) => {
+                trailers.stdin().map_or_else(native::ready, |stdin| stdin.subscribe())
+            }
+            FutureTrailers::Stale => native::ready(),
         }
     }
 
     fn get(&self) -> Option<Result<Result<Option<guest::Trailers>, ErrorCode>, ()>> {
         match self {
-            FutureTrailers::None { taken } => Some(if taken.replace(true) { Err(()) } else { Ok(Ok(None)) }),
+            FutureTrailers::Stdin(trailers) => trailers.get(),
+            FutureTrailers::Stale => Some(Ok(Err(stale()))),
             FutureTrailers::Native(future) => match future.get() {
                 Some(future) => Some(future.get()?.map(|result| {
                     result.map(|trailers| {
@@ -78,8 +139,8 @@ impl guest::GuestFutureTrailers for FutureTrailers {
 }
 
 /// Makes fields of what came from elsewhere.
-pub fn received(entries: crate::fields::Entries) -> Rc<std::cell::RefCell<crate::fields::Entries>> {
-    Rc::new(std::cell::RefCell::new(entries))
+pub fn received(entries: Entries) -> Rc<RefCell<Entries>> {
+    Rc::new(RefCell::new(entries))
 }
 
 /// The body of the response on stdout, or of a request to elsewhere.

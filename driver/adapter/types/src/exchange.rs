@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::body::received;
 use crate::codes;
+use crate::fields::Entries;
 use crate::frame::{self, Egress, RequestHead};
 use crate::guest::ErrorCode;
 use crate::held::{self, Held};
@@ -103,7 +104,7 @@ pub fn finish() -> Result<(), ()> {
             }
             let trailers = response.trailers.borrow();
             if !trailers.is_empty() {
-                native::events::trailers(&trailers);
+                native::events::trailers(&text(&trailers));
             }
         }
     }
@@ -134,6 +135,14 @@ impl Exchange {
         self.broken |= write(&stdout, bytes).is_err();
         self.stdout = Some(Held::new(stdout));
     }
+}
+
+/// One character for each byte of a value: the host's functions take no lists of bytes.
+fn text(fields: &Entries) -> Vec<(String, String)> {
+    fields
+        .iter()
+        .map(|(name, value)| (name.clone(), value.iter().map(|&byte| char::from(byte)).collect()))
+        .collect()
 }
 
 /// Reads exactly `len` bytes: what follows them is not ours.

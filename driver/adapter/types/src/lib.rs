@@ -42,6 +42,10 @@ mod native {
     }
 }
 
+#[cfg(target_family = "wasm")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 struct Adapter;
 
 impl guest::Guest for Adapter {

@@ -50,6 +50,8 @@ def read_trailers(fields: Headers, bounds: Bounds) -> Headers:
     """The trailers that count; raises Refused."""
     if len(fields) > bounds.headers:
         raise Refused(431, f"the request has more than {bounds.headers} trailers")
+    if sum(len(name) + len(value) for name, value in fields) > bounds.head:
+        raise Refused(431, f"the request's trailers are larger than {bounds.head >> 10} KiB")
     for name, value in fields:
         _check_field(name, value)
     return allowed_trailers(fields)

@@ -91,6 +91,7 @@ impl Guest for App {
                     Fields::from_list(&[("x-sum".to_owned(), b"\xff1".to_vec())]).expect("trailers");
                 OutgoingBody::finish(body, Some(trailers)).expect("finished");
             }
+            "/request-trailers" => request_trailers(&request, out, query == "unread"),
             "/large" => large(out, query.parse().unwrap_or(0)),
             "/fields" => respond(out, 200, &[], check_fields(&request).as_bytes()),
             "/copy-headers" => {
@@ -203,6 +204,29 @@ fn echo(request: IncomingRequest, out: ResponseOutparam) {
     trailers.subscribe().block();
     assert!(matches!(trailers.get(), Some(Ok(Ok(None)))), "no trailers");
     assert!(matches!(trailers.get(), Some(Err(()))), "trailers once");
+}
+
+/// The trailers of the request, their bytes as numbers; with its body read before or left as it is.
+fn request_trailers(request: &IncomingRequest, out: ResponseOutparam, unread: bool) {
+    let body = request.consume().expect("a body");
+    let stream = body.stream().expect("a stream");
+    if !unread {
+        while stream.blocking_read(1 << 16).is_ok() {}
+    }
+    drop(stream);
+    let future = IncomingBody::finish(body);
+    let trailers = loop {
+        match future.get() {
+            Some(trailers) => break trailers,
+            None => future.subscribe().block(),
+        }
+    };
+    assert!(matches!(future.get(), Some(Err(()))), "trailers once");
+    let text = match trailers.expect("the first time").expect("no error") {
+        Some(fields) => format!("{:?} {}", fields.entries(), fields.append("a", b"b").is_err()),
+        None => "none".to_owned(),
+    };
+    respond(out, 200, &[], text.as_bytes());
 }
 
 fn write_before_set(out: ResponseOutparam) {
