@@ -28,7 +28,7 @@ CLI_LAYERS = (
 DRIVER_LAYERS = (
     ("plugin",),
     ("runner",),
-    ("console",),
+    ("forkserver", "console"),
     ("executor",),
     ("app",),
     ("guest",),

@@ -28,9 +28,9 @@ def test_plugin_info(plugin):
 
 
 def test_config_schema_lists_every_setting(plugin):
-    """The agent's `plugin` block knows data_dir, allow_paths, max_limits and vault."""
+    """The agent's `plugin` block knows every setting."""
     spec = plugin.base.ConfigSchema(base_pb2.ConfigSchemaRequest(), timeout=TIMEOUT).spec
-    assert set(spec.object.attributes) == {"data_dir", "allow_paths", "max_limits", "vault"}
+    assert set(spec.object.attributes) == {"data_dir", "allow_paths", "executor", "max_limits", "vault"}
     assert (
         spec.object.attributes["vault"].block_value.nested.object.attributes["address"].Attr.type == "string"
     )

@@ -54,6 +54,19 @@ def short_path(state: Path, name: str = SOCKET) -> Iterator[str]:
         os.close(fd)
 
 
+def listen(state: Path) -> socket.socket:
+    """The control socket, made in the state directory; raises OSError."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with short_path(state) as path:
+            listener.bind(path)
+        listener.listen(16)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
 def encode_line(message: Mapping[str, Any]) -> bytes:
     """One message as one line."""
     return json.dumps(message, separators=(",", ":")).encode() + b"\n"

@@ -17,8 +17,9 @@ import socket
 import sys
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from wasmdeploy_driver.app.stem import Stem
 from wasmdeploy_driver.errors import ExecutorError, GuestError, GuestTrap, WasmdeployError
@@ -34,6 +35,7 @@ from wasmdeploy_driver.executor.prepare import Command, compile_all, load_comman
 from wasmdeploy_driver.executor.run import guest_thread, run, take_streams, tell_task
 from wasmdeploy_driver.executor.serve import Serving, listen
 from wasmdeploy_driver.executor.source import kv_mount, secret_source
+from wasmdeploy_driver.executor.title import show_name
 from wasmdeploy_driver.secrets import Secret
 from wasmdeploy_driver.variables import Values, resolve
 
@@ -41,6 +43,7 @@ from wasmdeploy_driver.variables import Values, resolve
 _START_SECONDS = 60.0
 # When the task has ended, calls under way get this long to take their last line.
 _LAST_WORDS_SECONDS = 1.0
+T = TypeVar("T")
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
@@ -52,6 +55,7 @@ class TaskProcess:
         self._stem = stem
         self._launch = launch
         self._serving: Serving | ExternalServing | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="start")
         self._started = False
         self._runs = False
         self._listeners = Listeners()
@@ -218,7 +222,17 @@ class TaskProcess:
         self._runs = True
         return answer
 
+    async def _apart(self, work: Callable[..., T], *arguments: object) -> T:
+        """Do it in a thread, that of a start: its calls are answered meanwhile, and no idle thread keeps memory."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
     async def _prepare(self, token: Secret) -> dict[str, Any]:
+        try:
+            return await self._bring_up(token)
+        finally:
+            self._thread.shutdown(wait=False)
+
+    async def _bring_up(self, token: Secret) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
         launch = self._launch
         take_streams(launch)
@@ -226,15 +240,15 @@ class TaskProcess:
         def notify(name: str, detail: str) -> None:
             loop.call_soon_threadsafe(self._listeners.tell, name, detail)
 
-        compiled = await asyncio.to_thread(compile_all, launch, notify)
-        external = await asyncio.to_thread(compile_external, launch, notify)
+        compiled = await self._apart(compile_all, launch, notify)
+        external = await self._apart(compile_external, launch, notify)
         if launch.cgroup is not None:
             cgroup.join(launch.cgroup, launch.id)
-        values = await asyncio.to_thread(resolve, launch.task, secret_source(launch, token), kv_mount(launch))
+        values = await self._apart(resolve, launch.task, secret_source(launch, token), kv_mount(launch))
         if launch.task.secrets:
             self._listeners.tell("secrets", f"{len(launch.task.secrets)} secrets read from Vault")
         if launch.task.module:
-            command = await asyncio.to_thread(load_command, launch, compiled[""], values)
+            command = await self._apart(load_command, launch, compiled[""], values)
             self._work = asyncio.ensure_future(self._run_command(command))
             return {"pid": os.getpid(), "host": "", "port": 0}
         self._serving = await self._make_serving(compiled, external, values)
@@ -257,7 +271,7 @@ class TaskProcess:
         if self._stem is None:
             raise ExecutorError("the executor of an app has no stem")
         image = Image(launch, compiled, values)
-        guests = await asyncio.to_thread(load_guests, image)
+        guests = await self._apart(load_guests, image)
         listener = listen(launch.host, launch.port)
         return Serving(image, guests, self._stem, listener, self._guest_failed, stuck=self._stuck)
 
@@ -330,27 +344,36 @@ def _unexpected(what: str, error: Exception) -> ExecutorError:
     return ExecutorError(f"{what}: {type(error).__name__}: {reason}"[:MAX_DETAIL])
 
 
-def main(arguments: list[str]) -> int:
-    """Run the task whose state directory is given; the exit status is also in exit.json."""
+def _in_process(task: Mapping[str, Any]) -> bool:
+    """Whether guests answer requests in processes of ours."""
+    components = task.get("component", {}).values()
+    return bool(components) and not any(each.get("engine") for each in components)
+
+
+def main(arguments: list[str], listener: socket.socket | None = None) -> int:
+    """Run the task whose state directory is given; the exit status is also in exit.json.
+
+    `listener` is the control socket, where somebody else has made it already.
+    """
     state = Path(arguments[0])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the secrets
-    launch = Launch.from_json((state / control.LAUNCH).read_text())
-    if launch.netns:
+    text = (state / control.LAUNCH).read_text()
+    described = json.loads(text)
+    show_name(f"wasm:{described['task'].get('app') or described['id']}")
+    if described.get("netns"):
         try:
-            netns.join(launch.netns)  # first of all: the stem and every thread are to be in it, too
+            netns.join(str(described["netns"]))  # first of all: the stem and every thread are to be in it, too
         except ExecutorError as error:
             sys.stderr.write(f"{error.message}\n")
             return 1
-    in_process = not launch.task.module and not any(each.engine for each in launch.task.component)
-    stem = fork_stem() if in_process else None  # before there are threads, or a socket that it would share
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with control.short_path(state) as path:
-        listener.bind(path)
-    listener.listen(16)
+    # Before there are threads, or a socket that it would share; and before Launch is made, whose memory it would keep.
+    stem = fork_stem() if _in_process(described["task"]) else None
+    launch = Launch.from_json(text)
+    control_socket = listener or control.listen(state)
 
     async def live() -> NoReturn:
-        await TaskProcess(state, launch, stem).live(listener)
+        await TaskProcess(state, launch, stem).live(control_socket)
         sys.stderr.flush()
         os._exit(0)  # neither a guest nor a compile that goes on in its thread may hold up the exit
 

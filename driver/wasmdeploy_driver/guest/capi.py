@@ -11,6 +11,7 @@ import mmap
 import platform
 import struct
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ _PAGEMAP_SCAN = 0xC0606610  # _IOWR('f', 16, struct pm_scan_arg)
 
 def check_version() -> None:
     """Raise ExecutorError unless the installed wasmtime is the one these calls were written for."""
-    installed = metadata.version("wasmtime")
+    installed = _installed()
     if not installed.startswith(SUPPORTED):
         raise ExecutorError(
             f"wasmtime {installed} is installed, but wasmdeploy needs {SUPPORTED}x",
@@ -82,7 +83,7 @@ def _scan_pages(pool: object) -> bool:
     API, so its byte is set where it stands in the one release that this was read from, and only if the bytes around
     it are those of that release: the default "no" here and for memory protection keys, and "off" for stack zeroing.
     """
-    if metadata.version("wasmtime") != "50.0.1" or platform.machine() != "x86_64":
+    if _installed() != "50.0.1" or platform.machine() != "x86_64":
         return False
     options = ctypes.cast(pool, ctypes.c_void_p).value  # type: ignore[arg-type]  # a pointer of the library's
     if options is None or ctypes.string_at(options + _SCAN - 1, 3) != b"\x02\x02\x00":
@@ -93,6 +94,12 @@ def _scan_pages(pool: object) -> bool:
     return True
 
 
+@cache
+def _installed() -> str:
+    return metadata.version("wasmtime")
+
+
+@cache
 def _kernel_scans_pages() -> bool:
     """Whether /proc/self/pagemap answers PAGEMAP_SCAN (Linux 6.7 and newer)."""
     page = mmap.mmap(-1, mmap.PAGESIZE)

@@ -6,6 +6,7 @@ import hashlib
 import platform
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -24,6 +25,7 @@ _SETTINGS = f"epochs stack={_WASM_STACK} v1"
 _DAY = int(86_400 / TICK_SECONDS)
 
 
+@cache
 def fingerprint(*, fuel: bool = False) -> str:
     """What compiled code depends on beside the guest: wasmtime, the settings, the adapter and the processor."""
     settings = f"{_SETTINGS} fuel" if fuel else _SETTINGS
@@ -46,6 +48,14 @@ def _config(*, fuel: bool) -> wasmtime.Config:
     config.max_wasm_stack = _WASM_STACK
     use_pool(config)
     return config
+
+
+def warm() -> None:
+    """Find out what every engine asks of the machine; processes that are forked off this one know it then."""
+    check_version()
+    for fuel in (False, True):
+        fingerprint(fuel=fuel)
+        _config(fuel=fuel)
 
 
 class Engine:

@@ -9,6 +9,7 @@ from pathlib import Path
 from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.errors import ConfigError
 from wasmdeploy_driver.executor.launch import VaultServer
+from wasmdeploy_driver.runner.executors import Way
 from wasmdeploy_driver.task import Task
 
 
@@ -46,10 +47,20 @@ class PluginConfig:
     max_limits: MaxLimits = field(
         default_factory=MaxLimits, metadata={"doc": "the most that a job's `limits` may say"}
     )
+    executor: str = field(
+        default="fork",
+        metadata={
+            "doc": "how a task's process is made: `fork` (small, in milliseconds) or `spawn` (each for itself)"
+        },
+    )
     vault: Vault = field(default_factory=Vault, metadata={"doc": "where secrets are read"})
 
     def check(self) -> None:
-        """Raise ConfigError for a path that would depend on where the agent was started, and for no limit."""
+        """Raise ConfigError for a path that depends on where the agent was started, an unknown choice, no limit."""
+        if self.executor not in ("fork", "spawn"):
+            raise ConfigError(
+                f'plugin config: executor is {self.executor!r}, which is neither "fork" nor "spawn"'
+            )
         if self.max_limits.memory_mb < 0:
             raise ConfigError(f"plugin config: max_limits.memory_mb: {self.max_limits.memory_mb} is negative")
         if self.max_limits.timeout:
@@ -73,6 +84,11 @@ class PluginConfig:
             raise ConfigError(
                 f"limits.timeout: {limits.timeout} is more than this node allows", f"at most {most.timeout}"
             )
+
+    @property
+    def way(self) -> Way:
+        """How executors are made."""
+        return "spawn" if self.executor == "spawn" else "fork"
 
     def vault_server(self, environment: Mapping[str, str]) -> VaultServer | None:
         """The Vault to use, filled up from the agent's environment; None where no address is known."""

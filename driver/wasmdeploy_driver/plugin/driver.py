@@ -22,7 +22,7 @@ from wasmdeploy_driver.plugin.proto import driver_pb2, driver_pb2_grpc
 from wasmdeploy_driver.plugin.spec import spec_of
 from wasmdeploy_driver.plugin.status import translated
 from wasmdeploy_driver.runner import Handle, Runner
-from wasmdeploy_driver.runner.spawn import EXECUTOR
+from wasmdeploy_driver.runner.executors import EXECUTOR
 from wasmdeploy_driver.runner.state import VERSION, State
 from wasmdeploy_driver.task import Task
 
@@ -45,10 +45,10 @@ class Driver(driver_pb2_grpc.DriverServicer):  # type: ignore[misc]  # generated
     def configure(self, config: PluginConfig, nomad: Any) -> None:
         """Take the operator's configuration; tasks that run stay as they are."""
         self._config = config
-        self._runner.data_dir = Path(config.data_dir)
         self._mhz = _core_mhz(nomad.Topology)
         if fingerprint(config).health == driver_pb2.FingerprintResponse.HEALTHY:
             log.to_file(Path(config.data_dir) / "plugin.log")
+        self._runner.configure(Path(config.data_dir), config.way)
         self._runner.sweep()
 
     async def TaskConfigSchema(self, request: Any, context: Any) -> Any:  # noqa: N802

@@ -24,7 +24,7 @@ from wasmdeploy_driver.plugin.proto import (
     grpc_stdio_pb2_grpc,
 )
 from wasmdeploy_driver.plugin.socket import listening_directory
-from wasmdeploy_driver.runner.spawn import EXECUTOR
+from wasmdeploy_driver.runner.executors import EXECUTOR
 
 COOKIE = "NOMAD_PLUGIN_MAGIC_COOKIE"
 COOKIE_VALUE = "e4327c2e01eabfd75a8a67adb114fb34a757d57eee7728d857a8cec6e91a7255"

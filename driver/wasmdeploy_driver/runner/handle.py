@@ -7,7 +7,6 @@ import contextlib
 import functools
 import os
 import signal
-import subprocess
 import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -19,6 +18,7 @@ from wasmdeploy_driver.runner.cgroup import oom_kills, throttling
 from wasmdeploy_driver.runner.client import OnEvent
 from wasmdeploy_driver.runner.exec import Input, Output
 from wasmdeploy_driver.runner.exit import ExitStatus, ended_at, exit_without_record, read_exit
+from wasmdeploy_driver.runner.spawn import Child
 from wasmdeploy_driver.runner.state import State
 from wasmdeploy_driver.runner.stats import Sampler
 
@@ -29,9 +29,7 @@ _RECONNECT = 1.0
 class Handle:
     """A started task; make it inside a running event loop, which then watches the process."""
 
-    def __init__(
-        self, task_id: str, state: State, on_event: OnEvent, child: subprocess.Popen[bytes] | None = None
-    ) -> None:
+    def __init__(self, task_id: str, state: State, on_event: OnEvent, child: Child | None = None) -> None:
         self.id = task_id
         self.state = state
         self.completed_at: float | None = None
@@ -114,7 +112,7 @@ class Handle:
         await self._process_ends()
         # Workers of an executor that died without clearing up; first, while our zombie still holds the pid.
         self.state.process.kill_session()
-        wait_status = self._child.wait() if self._child is not None else None
+        wait_status = await self._child.status() if self._child is not None else None
         directory = self.state.directory
         self.completed_at = ended_at(directory) or time.time()
         killed_for_memory = oom_kills(self.state.cgroup, self.id) > self.state.oom_kills

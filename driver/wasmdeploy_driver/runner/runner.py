@@ -14,10 +14,10 @@ from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.runner import client
 from wasmdeploy_driver.runner.cgroup import oom_kills
 from wasmdeploy_driver.runner.client import OnEvent
+from wasmdeploy_driver.runner.executors import EXECUTOR, Executors, Way
 from wasmdeploy_driver.runner.exit import last_log_line, read_exit
 from wasmdeploy_driver.runner.handle import Handle
 from wasmdeploy_driver.runner.spawn import (
-    EXECUTOR,
     Spawned,
     directory_of,
     discard,
@@ -30,6 +30,7 @@ from wasmdeploy_driver.runner.state import State
 from wasmdeploy_driver.secrets import Secret
 
 LISTEN_TIMEOUT = 60.0  # an interpreter's start on a node that starts a hundred tasks at once
+_GOING_SECONDS = 0.5
 START_TIMEOUT = 600.0  # a large guest compiling on a busy node
 
 
@@ -38,9 +39,14 @@ class Runner:
 
     def __init__(self, data_dir: Path, command: Sequence[str] = EXECUTOR) -> None:
         self.data_dir = data_dir
-        self._command = command
+        self._executors = Executors(command)
         self._handles: dict[str, Handle] = {}
         self._starting: set[str] = set()
+
+    def configure(self, data_dir: Path, way: Way) -> None:
+        """Take the operator's choices, for tasks that start from now on."""
+        self.data_dir = data_dir
+        self._executors.configure(way, data_dir)
 
     def find(self, task_id: str) -> Handle | None:
         """The handle of a task that was started or recovered here."""
@@ -55,11 +61,11 @@ class Runner:
         try:
             # Nomad repeats a start under the same id when the plugin died in the middle of it.
             await asyncio.to_thread(self._clear, directory)
-            spawned = spawn(directory, launch, self._command)
+            spawned = await spawn(directory, launch, self._executors.start)
             try:
                 return await self._bring_up(launch, spawned, token, on_event)
             except BaseException:
-                await asyncio.shield(asyncio.to_thread(spawned.undo))
+                await asyncio.shield(spawned.undo())
                 raise
         finally:
             self._starting.discard(launch.id)
@@ -88,7 +94,9 @@ class Runner:
                 keep_trying=lambda: process.alive and time.monotonic() < patience,
             )
         except ExecutorError as error:
-            if process.alive:
+            # One that ends without a word closes its socket a moment before it is gone.
+            silent = read_exit(directory) is None
+            if process.alive and not (silent and await asyncio.to_thread(process.join, _GOING_SECONDS)):
                 raise
             raise _ended_early(directory) from error
         entry = read_record(directory)

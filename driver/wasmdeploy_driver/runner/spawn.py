@@ -1,31 +1,26 @@
-"""Starting one executor process, with a state directory of its own."""
+"""An executor process and its state directory: made together, recorded, and removed together."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
 import json
 import os
 import shutil
 import stat
-import subprocess
-import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from wasmdeploy_driver.errors import ExecutorError
 from wasmdeploy_driver.executor.control import LAUNCH, LOG
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.runner.process import Process, identify
 
-EXECUTOR = (sys.executable, "-I", "-m", "wasmdeploy_driver.executor")
 RECORD = "process.json"
 _DYING = 5.0
-
-# The plugin has the agent's whole environment, tokens included; an executor gets only what is named here.
-_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +33,37 @@ class Record:
     root: str
 
 
+class Child(Protocol):
+    """An executor process as whoever made it sees it."""
+
+    process: Process
+
+    async def status(self) -> int | None:
+        """How it ended, as subprocess says it, None where nobody knows; asked once it has ended."""
+        ...
+
+
+Start = Callable[[Path], Awaitable[Child]]
+
+
 @dataclass(frozen=True, slots=True)
 class Spawned:
     """An executor that was just started, not yet told to start its task."""
 
     directory: Path
-    process: Process
-    child: subprocess.Popen[bytes]
+    child: Child
 
-    def undo(self) -> None:
+    @property
+    def process(self) -> Process:
+        """Its process."""
+        return self.child.process
+
+    async def undo(self) -> None:
         """Kill it and remove its state directory."""
-        self.process.kill_session()
-        self.child.wait()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        await asyncio.to_thread(self.process.kill_session)
+        await asyncio.to_thread(self.process.join, _DYING)
+        await self.child.status()
+        await asyncio.to_thread(shutil.rmtree, self.directory, ignore_errors=True)
 
 
 def directory_of(data_dir: Path, task_id: str) -> Path:
@@ -69,39 +82,25 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def spawn(directory: Path, launch: Launch, command: Sequence[str]) -> Spawned:
-    """Make the state directory and start the executor in its own session; leaves nothing when it raises."""
+async def spawn(directory: Path, launch: Launch, start: Start) -> Spawned:
+    """Make the state directory and an executor for it; leaves nothing when it raises."""
     try:
         directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.mkdir(mode=0o700)
     except OSError as error:
         raise ExecutorError(f"state directory {directory}: {error.strerror}") from error
-    child: subprocess.Popen[bytes] | None = None
+    child: Child | None = None
     try:
         _write_new(directory / LAUNCH, launch.to_json())
         _write_new(directory / LOG, "")
-        with (directory / LOG).open("ab") as log:
-            # All three streams and every other descriptor stay behind: a child that holds the plugin's stdout
-            # keeps Nomad from noticing that the plugin died. No preexec_fn: Python can use vfork then.
-            child = subprocess.Popen(
-                [*command, str(directory)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                close_fds=True,
-                start_new_session=True,
-                cwd="/",
-                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
-            )
-        process = identify(child.pid)
-        record(directory, Record(process, identify(os.getpid()), False, str(launch.root)))
-    except OSError as error:
-        _undo(directory, child)
-        raise ExecutorError(f"the executor cannot be started: {error.strerror} ({command[0]})") from error
-    except BaseException:
-        _undo(directory, child)
+        child = await start(directory)
+        record(directory, Record(child.process, identify(os.getpid()), False, str(launch.root)))
+    except BaseException as error:
+        await asyncio.shield(_undo(directory, child))
+        if isinstance(error, OSError):
+            raise ExecutorError(f"the executor cannot be started: {error.strerror}") from error
         raise
-    return Spawned(directory, process, child)
+    return Spawned(directory, child)
 
 
 def record(directory: Path, entry: Record) -> None:
@@ -157,8 +156,7 @@ def _write_new(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _undo(directory: Path, child: subprocess.Popen[bytes] | None) -> None:
+async def _undo(directory: Path, child: Child | None) -> None:
     if child is not None:
-        child.kill()
-        child.wait()
+        await Spawned(directory, child).undo()
     shutil.rmtree(directory, ignore_errors=True)

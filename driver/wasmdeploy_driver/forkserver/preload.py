@@ -1,0 +1,39 @@
+"""What executors use sooner or later, loaded once: a page that nobody writes to is in memory once for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import import_module
+from pathlib import Path
+
+# By name, since most are imported late elsewhere: a command needs no front, and an app without secrets no hvac.
+_MODULES = (
+    "concurrent.futures.thread",
+    "fcntl",
+    "hvac",
+    "hvac.exceptions",
+    "requests",
+    "wasmdeploy_driver.executor.process",
+    "wasmdeploy_driver.guest.answerer",
+    "wasmdeploy_driver.guest.cache",
+    "wasmdeploy_driver.guest.command",
+    "wasmdeploy_driver.guest.component",
+    "wasmdeploy_driver.guest.module",
+    "wasmdeploy_driver.guest.reuse",
+    "wasmdeploy_driver.http.http2.connection",
+)
+
+
+def preload() -> None:
+    """Import it all, and find out once what each of them would; starts no thread."""
+    for name in _MODULES:
+        import_module(name)
+    from wasmdeploy_driver.executor.launch import Launch
+    from wasmdeploy_driver.guest.engine import warm
+    from wasmdeploy_driver.task import Component, Task
+
+    warm()
+    nowhere = Path("/")
+    launch = Launch("warm", Task(component=(Component("warm", "warm"),)), *(nowhere,) * 4)
+    Launch.from_json(launch.to_json())
+    asyncio.new_event_loop().close()
