@@ -11,13 +11,13 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench import load, programs, readme, report, servers, waits
+from tests.bench import load, node, programs, readme, report, servers, waits
 from tests.bench.cases import CASES, Case, selected
 from tests.bench.errors import BenchError
 from tests.bench.measure import QUICK, Effort, measure
 
 _BUILD = Path(__file__).parents[2] / "build"
-_NAMES = (*(case.name for case in CASES), *waits.CASES)
+_NAMES = (*(case.name for case in CASES), *waits.CASES, *node.CASES)
 
 
 def main() -> int:
@@ -28,7 +28,10 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
-        found = _bench(selected(options.only, _NAMES), QUICK if options.quick else Effort())
+        found = _bench(
+            selected(options.only, (*_NAMES, *node.LONG) if options.only else _NAMES),
+            QUICK if options.quick else Effort(),
+        )
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -62,7 +65,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="short rounds: a first impression")
     parser.add_argument("--readme", action="store_true", help="write README's table from the last run")
     parser.add_argument(
-        "--only", action="append", default=[], metavar="CASE", help=f"only this one of {', '.join(_NAMES)}"
+        "--only",
+        action="append",
+        default=[],
+        metavar="CASE",
+        help=f"only this one of {', '.join((*_NAMES, *node.LONG))}",
     )
     return parser.parse_args()
 
@@ -82,6 +89,9 @@ def _bench(names: tuple[str, ...], effort: Effort) -> list[report.Row]:
     slow = [name for name in names if name in waits.CASES]
     if slow:
         found += waits.rows(slow, wasmtime, _BUILD / "bench", effort, _say)
+    ours = [name for name in names if name in (*node.CASES, *node.LONG)]
+    if ours:
+        found += node.rows(ours, wasmtime, _BUILD / "bench", effort, _say)
     _say(f"measured in {time.monotonic() - started:.0f} s on {os.cpu_count()} cores")
     return found
 

@@ -33,7 +33,14 @@ _CPU = (
     ("python-json-reused", _at_least(0.8)),
 )
 _PYTHON_FRESH = {False: _at_least(3), True: _at_least(0.85)}
-_OWN = {("slow-mix", "p99_growth"): Goal("ours", 5), ("wait-64x1s", "seconds"): Goal("ours", 2.5)}
+_OWN = {
+    ("slow-mix", "p99_growth"): Goal("ours", 5),
+    ("wait-64x1s", "seconds"): Goal("ours", 2.5),
+    ("start-rust", "p50_ms"): Goal("ours", 15),
+    ("start-python", "p50_ms"): Goal("ours", 25),
+    ("density-rust", "pss_mb"): Goal("ours", 8),
+    ("density-python", "pss_mb"): Goal("ours", 13),
+}
 
 
 def goal(case: str, metric: str, peer_name: str | None) -> Goal | None:

@@ -26,6 +26,10 @@ OTHERS: dict[str, tuple[str, Better]] = {
     "p99_mixed_ms": ("ms", "lower"),
     "p99_growth": ("times", "lower"),
     "seconds": ("s", "lower"),
+    # Of the cases of a node: what the apps share, and the plugin's own CPU, for a start and at rest.
+    "shared_mb": ("MB", "lower"),
+    "plugin_ms": ("ms/start", "lower"),
+    "plugin_percent": ("% of a core", "lower"),
 }
 _HEAD = ("case", "metric", "unit", "ours", "peer", "ratio", "peer name", "goal")
 
@@ -76,6 +80,8 @@ def other_rows(case: str, values: Mapping[str, Mapping[str, float]]) -> list[Row
     """The rows of a case that is measured another way; `values` by peer name (empty for ours), then metric."""
     ours = values[""]
     peers = [(name, found) for name, found in values.items() if name]
+    if not peers:
+        return [_row(case, metric, value, None, None) for metric, value in ours.items()]
     return [_row(case, metric, ours[metric], found[metric], name) for metric in ours for name, found in peers]
 
 

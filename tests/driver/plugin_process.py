@@ -66,13 +66,14 @@ class Plugin:
 
 
 @contextlib.contextmanager
-def plugin_process(*command: str, environment: dict[str, str] | None = None):
+def plugin_process(*command: str, environment: dict[str, str] | None = None, stderr=None):
     """Start the plugin, do the handshake, and end the process afterwards."""
     began = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, "-I", "-c", _START, *(command or FAKE_EXECUTOR)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        stderr=stderr,
         env={**os.environ, COOKIE: COOKIE_VALUE, **(environment or {})},
     )
     line = process.stdout.readline().decode()

@@ -1,0 +1,231 @@
+"""What a node feels: how soon an app answers, and what many idle ones cost, started as Nomad does it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psutil
+
+from tests.bench import report
+from tests.bench.cases import CASES as HELLO
+from tests.bench.errors import BenchError
+from tests.bench.measure import Effort
+from tests.bench.programs import WASMTIME
+from tests.driver.plugin_process import Plugin, plugin_process, task_config
+from wasmdeploy_driver.plugin.proto import driver_pb2
+from wasmdeploy_driver.runner.executors import EXECUTOR
+
+_LANGUAGES = ("rust", "python")
+CASES = (
+    *(f"start-{language}" for language in _LANGUAGES),
+    *(f"density-{language}-{apps}" for language in _LANGUAGES for apps in (10, 100)),
+)
+# They take minutes and gigabytes: measured only where they are named.
+LONG = tuple(f"density-{language}-1000" for language in _LANGUAGES)
+_FIRST_PORT, _PORTS = 20_000, 10_000  # below those that the kernel gives to others
+_PEER = f"wasmtime serve {WASMTIME}, precompiled"
+_AT_ONCE = 32
+_IDLE_SECONDS = 5.0
+_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """A task to start, where it then listens, what it is asked for, and its answer."""
+
+    config: Any
+    port: int
+    path: str
+    body: bytes
+
+
+def rows(
+    names: Iterable[str], wasmtime: Path, directory: Path, effort: Effort, say: Callable[[str], None]
+) -> list[report.Row]:
+    """Measure these cases; raises BenchError."""
+    found = []
+    for name in names:
+        say(f"{name}: building the guest")
+        kind, language, *apps = name.split("-")
+        case = next(case for case in HELLO if case.name == f"{language}-hello-fresh")
+        place = directory / name
+        place.mkdir(parents=True, exist_ok=True)
+        wasm = place / "guest.wasm"
+        case.guest.build(wasm)
+        with tempfile.TemporaryDirectory(dir=place) as scratch, _plugin(Path(scratch)) as plugin:
+            ports = _free_ports()
+
+            def app(number: int, *, below: Path = Path(scratch), ports: Iterator[int] = ports) -> App:
+                port = next(ports)
+                return App(_config(below, number, port, wasm), port, case.path, case.body)
+
+            _start(plugin, warm := app(0))
+            _destroy(plugin, warm)
+            if kind == "start":
+                say(f"{name}: one start after the other")
+                values = _starts(plugin, app, _precompiled(wasmtime, wasm), 10 * effort.rounds)
+            else:
+                say(f"{name}: {apps[0]} apps")
+                values = {"": _density(plugin, app, int(apps[0]))}
+        found += report.other_rows(name, values)
+    return found
+
+
+# one start
+
+
+def _starts(
+    plugin: Plugin, app: Callable[[int], App], peer: list[str], count: int
+) -> Mapping[str, Mapping[str, float]]:
+    ours, theirs = [], []
+    for number in range(1, count + 1):
+        started = app(number)
+        began = time.perf_counter()
+        _start(plugin, started)
+        ours.append(time.perf_counter() - began)
+        _destroy(plugin, started)
+        theirs.append(_peer_start(peer, started))
+    return {"": _quantiles(ours), _PEER: _quantiles(theirs)}
+
+
+def _quantiles(seconds: list[float]) -> dict[str, float]:
+    ordered = sorted(seconds)
+    return {"p50_ms": median(ordered) * 1000, "p99_ms": ordered[len(ordered) * 99 // 100] * 1000}
+
+
+def _precompiled(wasmtime: Path, wasm: Path) -> list[str]:
+    compiled = wasm.with_suffix(".cwasm")
+    done = subprocess.run([wasmtime, "compile", wasm, "-o", compiled], stderr=subprocess.PIPE, check=False)
+    if done.returncode:
+        raise BenchError(f"wasmtime compile: {done.stderr.decode(errors='replace').strip()}")
+    return [str(wasmtime), "serve", "--allow-precompiled", "-S", "cli", "-S", "config", str(compiled)]
+
+
+def _peer_start(command: list[str], app: App) -> float:
+    began = time.perf_counter()
+    arguments = [*command, "--addr", f"127.0.0.1:{app.port}"]
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while True:
+            try:
+                _ask(app)
+            except ConnectionRefusedError:
+                if process.poll() is not None or time.perf_counter() > began + _SECONDS:
+                    raise BenchError("wasmtime serve did not serve") from None
+                time.sleep(0.0005)
+            else:
+                return time.perf_counter() - began
+    finally:
+        process.kill()
+        process.wait()
+
+
+# many apps
+
+
+def _density(plugin: Plugin, app: Callable[[int], App], count: int) -> Mapping[str, float]:
+    apps = [app(number) for number in range(1, count + 1)]
+    own = psutil.Process(plugin.process.pid)
+    try:
+        before, began = sum(own.cpu_times()[:2]), time.perf_counter()
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            executors = list(pool.map(lambda each: _start(plugin, each), apps))
+        seconds = time.perf_counter() - began
+        started = sum(own.cpu_times()[:2])
+        time.sleep(_IDLE_SECONDS)
+        idle = sum(own.cpu_times()[:2]) - started
+        family = {pid for pid in executors for pid in _family(pid)}
+        others = set(_family(own.pid)) - family
+        return {
+            "pss_mb": sum(map(_pss, family)) / count / 1e6,
+            "shared_mb": sum(map(_pss, others)) / 1e6,
+            "seconds": seconds,
+            "plugin_ms": (started - before) * 1000 / count,
+            "plugin_percent": idle * 100 / _IDLE_SECONDS,
+        }
+    finally:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(lambda each: _destroy(plugin, each), apps))
+
+
+def _family(pid: int) -> list[int]:
+    process = psutil.Process(pid)
+    return [each.pid for each in (process, *process.children(recursive=True))]
+
+
+def _pss(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+
+
+# the plugin, as Nomad uses it
+
+
+@contextmanager
+def _plugin(directory: Path) -> Iterator[Plugin]:
+    with (directory / "plugin.stderr").open("wb") as log, plugin_process(*EXECUTOR, stderr=log) as plugin:
+        plugin.configure(directory / "data")
+        yield plugin
+
+
+def _config(directory: Path, number: int, port: int, wasm: Path) -> Any:
+    task = directory / f"task-{number}"
+    component = {"hello": {"source": "guest.wasm", "route": ["/..."]}}
+    parts = {"module": None, "args": [], "app": f"bench-{number}", "http": {"port": "http"}}
+    config = task_config(task, component=component, **parts)
+    config.id = f"alloc-{number}/web/00000000"
+    config.resources.ports[0].value = port
+    config.resources.linux_resources.CopyFrom(driver_pb2.LinuxResources())
+    os.link(wasm, task / "alloc-1" / "web" / "guest.wasm")
+    return config
+
+
+def _free_ports() -> Iterator[int]:
+    for port in range(_FIRST_PORT, _FIRST_PORT + _PORTS):
+        if _is_free(port):
+            yield port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _start(plugin: Plugin, app: App) -> int:
+    """Start a task and get its first answer; the executor's pid."""
+    answer = plugin.driver.StartTask(driver_pb2.StartTaskRequest(task=app.config), timeout=_SECONDS)
+    _ask(app)
+    return int(json.loads(answer.handle.driver_state)["pid"])
+
+
+def _ask(app: App) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=_SECONDS)
+    try:
+        connection.request("GET", app.path)
+        answer = connection.getresponse()
+        if (body := answer.read()) != app.body:
+            raise BenchError(f"the app answered {answer.status} {body[:80]!r}")
+    finally:
+        connection.close()
+
+
+def _destroy(plugin: Plugin, app: App) -> None:
+    request = driver_pb2.DestroyTaskRequest(task_id=app.config.id, force=True)
+    plugin.driver.DestroyTask(request, timeout=_SECONDS)
