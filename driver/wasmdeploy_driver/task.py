@@ -117,7 +117,8 @@ class Component:
         ),
     )
     max_requests: int = field(
-        default=1000, metadata=_doc("requests of one instance, with `instance`; 0 for any number")
+        default=1000,
+        metadata=_doc("requests of one instance, with `instance`; 0 for as many as it can, 5,000"),
     )
     max_idle: str = field(
         default="60s", metadata=_doc("how long an idle instance stays, with `instance`; `0` for ever")

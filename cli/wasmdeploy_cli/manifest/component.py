@@ -136,7 +136,8 @@ class Component:
     max_requests: int = field(
         default=_DEFAULTS.max_requests,
         metadata=doc(
-            "requests that one instance answers, with `instance`; `0` for any number", grammar.not_negative
+            "requests that one instance answers, with `instance`; `0` for as many as it can, 5,000",
+            grammar.not_negative,
         ),
     )
     max_idle: str = field(

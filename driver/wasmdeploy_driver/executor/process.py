@@ -363,7 +363,9 @@ def main(arguments: list[str], listener: socket.socket | None = None) -> int:
     show_name(f"wasm:{described['task'].get('app') or described['id']}")
     if described.get("netns"):
         try:
-            netns.join(str(described["netns"]))  # first of all: the stem and every thread are to be in it, too
+            netns.join(
+                str(described["netns"])
+            )  # first of all: the stem and every thread are to be in it, too
         except ExecutorError as error:
             sys.stderr.write(f"{error.message}\n")
             return 1

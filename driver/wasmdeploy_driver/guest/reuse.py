@@ -20,6 +20,11 @@ from wasmdeploy_driver.guest.component import LoadedComponent
 from wasmdeploy_driver.guest.sandbox import new_store, renew, translate
 
 
+# The adapter lets go of a few handles of each request's streams without closing them, since they are gone with the WASI
+# context that they came from; wasmtime bounds their number in an instance.
+MOST_REQUESTS = 5000
+
+
 @dataclass(frozen=True, slots=True)
 class Reuse:
     """How long an instance is used: for how many requests, and for how many idle seconds (0 for no bound)."""
@@ -42,6 +47,7 @@ class ReusedInstances:
     def __init__(self, loaded: LoadedComponent, reuse: Reuse) -> None:
         self._loaded = loaded
         self._reuse = reuse
+        self._most = min(reuse.max_requests or MOST_REQUESTS, MOST_REQUESTS)
         self._idle: list[_Live] = []
         self._changed = threading.Lock()
         self._sweeper: threading.Timer | None = None
@@ -62,7 +68,7 @@ class ReusedInstances:
                 live.store.close()
             raise translate(error, bounds) from error
         live.requests += 1
-        if not whole or live.requests == self._reuse.max_requests:
+        if not whole or live.requests >= self._most:
             live.store.close()
         else:
             self._put(live)
