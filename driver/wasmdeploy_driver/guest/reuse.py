@@ -19,7 +19,6 @@ from wasmdeploy_driver.guest.capi import call_run
 from wasmdeploy_driver.guest.component import LoadedComponent
 from wasmdeploy_driver.guest.sandbox import new_store, renew, translate
 
-
 # The adapter lets go of a few handles of each request's streams without closing them, since they are gone with the WASI
 # context that they came from; wasmtime bounds their number in an instance.
 MOST_REQUESTS = 5000
