@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import random
 import signal
@@ -38,6 +39,7 @@ HI = r"""(module
     (i32.store (i32.const 0) (i32.const 16))
     (i32.store (i32.const 4) (i32.const 28))
     (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"""
+COUNTER = itertools.count(random.randrange(10_000))
 MARK = {"VAULT_TOKEN": "of-the-agent"}
 
 
@@ -70,9 +72,9 @@ def app(tmp_path: Path, number: int = 0, port: int = 0) -> driver_pb2.TaskConfig
 
 
 def free_port() -> int:
-    """One below those that the kernel gives to others."""
+    """One below those that the kernel gives to others, and another each time."""
     while True:
-        port = random.randrange(20_000, 30_000)
+        port = 20_000 + next(COUNTER) % 10_000
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
@@ -90,12 +92,15 @@ def says(config: driver_pb2.TaskConfig) -> bytes:
 
 def fork_server(plugin: Plugin) -> psutil.Process:
     """The fork server of a plugin."""
-    (found,) = (each for each in psutil.Process(plugin.process.pid).children() if is_fork_server(each))
+    return until(lambda: next(iter(fork_servers(plugin)), None), "there is a fork server")
+
+
+def fork_servers(plugin: Plugin) -> list[psutil.Process]:
+    found = []
+    for each in psutil.Process(plugin.process.pid).children():
+        with contextlib.suppress(psutil.Error):
+            found += [each] if "wasmdeploy_driver.forkserver" in each.cmdline() else []
     return found
-
-
-def is_fork_server(process: psutil.Process) -> bool:
-    return "wasmdeploy_driver.forkserver" in process.cmdline()
 
 
 def log_of(tmp_path: Path) -> str:
@@ -287,7 +292,7 @@ def test_spawn_is_the_operators_choice(tmp_path):
         assert says(config) == b"hi"
         assert psutil.Process(executor_of(handle)).ppid() == plugin.process.pid
         assert Path(f"/proc/{executor_of(handle)}/comm").read_text() == "wasm:app-0\n"
-        assert not [each for each in psutil.Process(plugin.process.pid).children() if is_fork_server(each)]
+        assert fork_servers(plugin) == []
         destroy(plugin, config.id, force=True)
 
 

@@ -60,6 +60,13 @@ def test_path_that_depends_on_the_agent_is_refused(plugin, config):
         plugin.base.SetConfig(request, timeout=TIMEOUT)
 
 
+def test_unknown_way_to_make_executors_is_refused(plugin):
+    """`executor` is "fork" or "spawn"."""
+    request = base_pb2.SetConfigRequest(msgpack_config=msgpack.packb({"executor": "clone"}))
+    with pytest.raises(grpc.RpcError, match="'clone', which is neither"):
+        plugin.base.SetConfig(request, timeout=TIMEOUT)
+
+
 def test_vault_address_falls_back_to_the_agents():
     """What the block leaves out comes from the agent's environment."""
     agent = {"VAULT_ADDR": "http://agent:8200", "VAULT_NAMESPACE": "team"}

@@ -1,6 +1,7 @@
 """The plugin's life: handshake, companions, end."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -41,6 +42,17 @@ def test_heavy_libraries_stay_out(plugin):
     code = "import sys, wasmdeploy_driver.plugin; print(*sys.modules)"
     modules = set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
     assert modules & {"hvac", "wasmtime", "httptools", "psutil"} == set()
+
+
+def test_it_takes_all_descriptors_that_it_may_have():
+    """A thousand tasks need more than the 1,024 that a process has at first."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1024), hard))
+    try:
+        with plugin_process() as plugin:
+            assert resource.prlimit(plugin.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_without_the_cookie_it_says_what_it_is():

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import signal
 import sys
 from collections.abc import Sequence
@@ -45,6 +46,9 @@ def main(command: Sequence[str] = EXECUTOR) -> None:
     handshake = os.dup(1)
     os.dup2(2, 1)
     log.to_stderr()
+    # Each task takes a few descriptors here, and each connection one in its executor: the usual 1,024 are soon gone.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     asyncio.run(_serve(handshake, Driver(dict(os.environ), command)))
 
 
