@@ -8,8 +8,9 @@ from wasmdeploy_driver.app.exchange import Exchange
 from wasmdeploy_driver.app.pool import Busy, Pool, PoolBounds
 from wasmdeploy_driver.app.quota import Quota
 from wasmdeploy_driver.app.target import FrameTarget
+from wasmdeploy_driver.app.worker import ThreadWorker
 from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
-from wasmdeploy_driver.guest.call import Outcome
+from wasmdeploy_driver.guest.call import Call, Outcome
 from wasmdeploy_driver.http.message import BrokenBodyError, Request
 
 
@@ -412,5 +413,76 @@ def test_close():
         world.pool.close()
         assert engine.closed
         assert world.thread.closed
+
+    asyncio.run(scenario())
+
+
+def test_a_run_that_cannot_begin():
+    """What cannot be started fails alone, and gives its place back."""
+
+    async def scenario():
+        world = World()
+        good, world.target.call = world.target.call, None
+        failed = world.submit()
+        with pytest.raises(GuestTrap, match="TypeError"):
+            await failed.response
+        world.target.call = good
+        other = world.submit()
+        world.thread.answer(b"other")
+        assert bytes((await other.response).body) == b"other"
+        assert world.pool.running == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_look_that_fails(capsys):
+    """An exception in looking at one guest keeps nobody from their time limits."""
+
+    async def scenario():
+        world = World(seconds=0.01, slots=2)
+        world.thread.sleeps = None
+        world.submit()
+        blocked = world.submit()
+        (await world.engine(0)).be_ready()
+        with pytest.raises(GuestTimeout):
+            await blocked.response
+
+    asyncio.run(scenario())
+    assert "TypeError" in capsys.readouterr().err
+
+
+def test_slow_uploads_do_not_have_every_process():
+    """Requests whose bodies still come run in half of the processes; the others are for everybody."""
+
+    async def scenario():
+        world = World(most=4, slots=8)
+        for _ in range(8):
+            world.submit(Rest())
+        for number in (0, 1):
+            (await world.engine(number)).be_ready()
+        await until(lambda: world.pool.running == 2)
+        world.submit()
+        world.submit()
+        await until(lambda: world.pool.running == 4 or len(world.engines.started) > 2)
+        (await world.engine(2)).be_ready()
+        await until(lambda: world.pool.running == 4)
+        assert world.pool.waiting == 6
+
+    asyncio.run(scenario())
+
+
+def test_a_thread_survives_what_it_runs():
+    """An exception in the thread that runs guests is one failed request; the thread goes on."""
+
+    async def scenario():
+        def run(call, stdout):
+            raise MemoryError(call.component)
+
+        worker = ThreadWorker(run)
+        for number in range(2):
+            ended = asyncio.get_running_loop().create_future()
+            worker.start(Call(number), ended.set_result)
+            assert (await ended).failure == f"MemoryError: {number}"
+        worker.close()
 
     asyncio.run(scenario())

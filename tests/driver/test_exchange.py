@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from tests.driver.fake_workers import FakeWorker, answer
-from wasmdeploy_driver.app.exchange import Exchange
+from wasmdeploy_driver.app.exchange import Exchange, Room
 from wasmdeploy_driver.app.quota import Quota
 from wasmdeploy_driver.app.target import FrameTarget
 from wasmdeploy_driver.errors import GuestTrap
@@ -11,11 +11,11 @@ from wasmdeploy_driver.guest.call import SUCCESS, Outcome
 from wasmdeploy_driver.http.message import BrokenBodyError, Request
 
 
-def begun(method="GET", most_bytes=0):
+def begun(method="GET", most_bytes=0, room=None):
     """An exchange whose guest runs, and its worker."""
     worker = FakeWorker()
     target = FrameTarget(0, quota=Quota(response_bytes=most_bytes))
-    exchange = Exchange(target, Request(method, "http", b"a", b"/", ()), "/...")
+    exchange = Exchange(target, Request(method, "http", b"a", b"/", ()), "/...", room)
     exchange.begin(worker)
     worker._ended = exchange.ended
     return exchange, worker
@@ -134,7 +134,7 @@ def test_a_reader_that_is_slow():
     """A body that nobody takes is read ahead to a bound; the rest waits in the pipe."""
 
     async def scenario():
-        exchange, worker = begun()
+        exchange, worker = begun(room=Room(0))
         exchange.watch()
         worker.write(answer(b""))
         await exchange.response
@@ -142,12 +142,37 @@ def test_a_reader_that_is_slow():
             worker.write(b"x" * 65_536)
         for _ in range(20):
             await asyncio.sleep(0.001)
-        assert len(exchange._output) < 400_000
+        assert exchange._held < 400_000
         size = 0
         while size < 8 * 65_536:
             size += len(await exchange.read())
         worker.end()
         assert await exchange.read() == b""
+
+    run(scenario)
+
+
+def test_a_guest_does_not_wait_for_a_slow_reader():
+    """While there is room a body is read ahead, and given back as it is taken, or when nobody takes it."""
+
+    async def scenario():
+        room = Room(1 << 20)
+        for taken in (True, False):
+            exchange, worker = begun(room=room)
+            exchange.watch()
+            worker.write(answer(b""))
+            await exchange.response
+            for _ in range(12):
+                worker.write(b"x" * 65_536)
+                await asyncio.sleep(0.002)
+            assert exchange._held > 500_000
+            assert not room.take(1 << 20)
+            worker.end()
+            while taken and await exchange.read():
+                pass
+            exchange.close()
+            assert room.take(1 << 20)
+            room.give(1 << 20)
 
     run(scenario)
 

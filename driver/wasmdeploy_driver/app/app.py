@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from wasmdeploy_driver.app.body import Limited, declared_length
-from wasmdeploy_driver.app.exchange import Exchange, Target
+from wasmdeploy_driver.app.exchange import Exchange, Room, Target
 from wasmdeploy_driver.app.pool import Busy, Pool
 from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
 from wasmdeploy_driver.http.message import Request, Response, text_response
@@ -23,12 +23,18 @@ class App:
     """Answers requests by a router of components; `log` gets (event, text) for every failure of a guest."""
 
     def __init__(
-        self, router: Router[Target], pool: Pool, log: Log, most_waiting: int = MOST_WAITING
+        self,
+        router: Router[Target],
+        pool: Pool,
+        log: Log,
+        most_waiting: int = MOST_WAITING,
+        most_ahead: int = 64 << 20,
     ) -> None:
         self._router = router
         self._pool = pool
         self._log = log
         self._most_waiting = most_waiting
+        self._room = Room(most_ahead)
         self.requests = 0
         self.failures = 0
         self.draining = False
@@ -68,7 +74,7 @@ class App:
         most = route.target.quota.request_bytes
         if request.rest is not None and most:
             request = replace(request, rest=Limited(request.rest, most - len(request.body)))
-        exchange = Exchange(route.target, request, route.pattern)
+        exchange = Exchange(route.target, request, route.pattern, self._room)
         exchange.on_failure = lambda error: self._failed(request, error)
         self._pool.submit(exchange)
         try:
@@ -78,6 +84,8 @@ class App:
         except GuestTrap as error:
             if isinstance(request.rest, Limited) and request.rest.exceeded:
                 return _too_large(most)
+            if exchange.left:
+                return text_response(400, "the request broke off")
             self._failed(request, error)
             # What went wrong is the operator's business: the client learns nothing of the app's inside.
             late = isinstance(error, GuestTimeout)

@@ -93,9 +93,18 @@ class EngineWorker:
             self._state = StateFile(f"/proc/{number}/stat")
             self.ready = True
             self._changed(self)
-        elif (ended := self._ended) is not None:
+        else:
+            self._take(message)
+
+    def _take(self, message: bytes) -> None:
+        try:
+            outcome = Outcome.decode(message)
+        except (ValueError, KeyError, TypeError):
+            self.kill(Outcome("the guest's process said what nobody understands"))
+            return
+        if (ended := self._ended) is not None:
             self._ended = None
-            ended(Outcome.decode(message))
+            ended(outcome)
 
     def _lost(self) -> None:
         if self.gone:

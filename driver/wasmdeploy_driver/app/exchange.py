@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -22,8 +23,27 @@ from wasmdeploy_driver.http.message import BrokenBodyError, Headers, Request, Re
 from wasmdeploy_driver.http.response import ResponseHead, checked_trailers, whole_response
 
 _READ = 64 << 10
-# A body that nobody takes is read ahead this far; what the pipe holds beside it keeps the guest waiting.
+# A body that nobody takes is read ahead this far, and further while there is room for all together: a guest whose
+# client is slow can end, and its place is the next one's. What the pipe holds beside it keeps the guest waiting.
 _AHEAD = 256 << 10
+
+
+class Room:
+    """How many bytes of responses are read ahead of their clients, for all requests together."""
+
+    def __init__(self, most: int = 64 << 20) -> None:
+        self._left = most
+
+    def take(self, size: int) -> bool:
+        """Take `size` bytes; False where so many are not left."""
+        if size > self._left:
+            return False
+        self._left -= size
+        return True
+
+    def give(self, size: int) -> None:
+        """Give back what was taken."""
+        self._left += size
 
 
 class Permit(Protocol):
@@ -59,8 +79,11 @@ class Exchange:
 
     call: Call  # from `begin` on
 
-    def __init__(self, target: Target, request: Request, pattern: str) -> None:
+    def __init__(self, target: Target, request: Request, pattern: str, room: Room | None = None) -> None:
         self.request = request
+        self._room = room or Room()
+        self._parts: deque[bytes] = deque()  # of the body, once the head is out
+        self._held = self._taken_room = 0
         self.quota = target.quota
         self._pattern = pattern
         self._permit: Permit | None = None
@@ -68,6 +91,7 @@ class Exchange:
         self.since = self._loop.time()
         self.response: asyncio.Future[Response] = self._loop.create_future()
         self.trailers: Headers = ()
+        self.left = False  # the client has gone
         self._target = target
         self._head_only = request.method == "HEAD"
         self._most = target.quota.response_bytes
@@ -93,7 +117,7 @@ class Exchange:
 
     def watch(self) -> None:
         """Read what the guest writes while it runs, unless enough of it waits to be taken."""
-        idle = not self._watching and not self._closed and len(self._output) < _AHEAD
+        idle = not self._watching and not self._closed and self._held < _AHEAD
         if self._worker is not None and idle:
             self._watching = True
             self._loop.add_reader(self._worker.stdout, self._readable)
@@ -113,8 +137,10 @@ class Exchange:
         if self._head is None:
             self._settle(outcome)
             return
+        self._keep(self._output)
+        self._output = b""
         self.trailers = checked_trailers(outcome.trailers)
-        if outcome.failure:
+        if outcome.failure and not (self._closed or self.left):
             self.on_failure(outcome.error())
         self._wake()
 
@@ -147,15 +173,34 @@ class Exchange:
         if worker is None:
             return
         try:
-            self._output += os.read(worker.stdout, _READ)
+            part = os.read(worker.stdout, _READ)
         except BlockingIOError:
             return
         if self._head is None:
+            self._output += part
             self._begin_response()
-        if len(self._output) >= _AHEAD and self._watching:
+        else:
+            self._keep(part)
+        if self._held >= _AHEAD and self._watching and not self._has_room(len(part)):
             self._loop.remove_reader(worker.stdout)
             self._watching = False
         self._wake()
+
+    def _keep(self, part: bytes) -> None:
+        if part:
+            self._parts.append(part)
+            self._held += len(part)
+
+    def _has_room(self, size: int) -> bool:
+        if not self._room.take(size):
+            return False
+        self._taken_room += size
+        return True
+
+    def _give_room(self, size: int) -> None:
+        given = min(size, self._taken_room)
+        self._taken_room -= given
+        self._room.give(given)
 
     def _begin_response(self) -> None:
         try:
@@ -202,7 +247,7 @@ class Exchange:
 
     async def read(self) -> bytes:
         """The next part of the body, empty at the end; raises BrokenBodyError."""
-        while not self._output:
+        while not self._parts:
             if self._outcome is not None:
                 if self._outcome.failure:
                     raise BrokenBodyError(self._outcome.failure)
@@ -212,7 +257,9 @@ class Exchange:
             self.watch()
             self._more = asyncio.Event()
             await self._more.wait()
-        part, self._output = self._output, b""
+        part = self._parts.popleft()
+        self._held -= len(part)
+        self._give_room(len(part))
         self._taken += len(part)
         if self._most and self._taken > self._most:
             self.on_failure(self._too_large())
@@ -222,6 +269,8 @@ class Exchange:
 
     def close(self) -> None:
         """Nobody reads on: what the guest still writes fails."""
+        self._give_room(self._taken_room)
+        self._parts.clear()
         if self._closed or self._worker is None:
             return
         self._closed = True

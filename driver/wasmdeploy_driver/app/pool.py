@@ -14,9 +14,12 @@ slot away and goes on beside the others: a guest that waits holds up nobody. Pas
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import sys
+import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -34,6 +37,7 @@ _REST_SECONDS = 0.1
 GRACE_SECONDS = 1.0
 _GROW_SECONDS = 0.002
 _STARTING = 4
+_AGAIN_SECONDS = 0.1
 # So many requests within so many seconds are worth a process, which answers them with less work than the thread.
 _MANY_RUNS = 64
 _MANY_SECONDS = 2.0
@@ -90,6 +94,7 @@ class Pool:
         self._engines: set[EngineLike] = set()
         self._running: dict[_Run, None] = {}
         self._slots_taken = 0
+        self._feeding = 0  # runs whose requests still come
         self._queue: deque[Exchange] = deque()
         self._growing: asyncio.TimerHandle | None = None
         self._sweeping: asyncio.TimerHandle | None = None
@@ -151,7 +156,10 @@ class Pool:
             self._grow_soon()
             return None
         for at, exchange in enumerate(self._queue):
-            if not exchange.quota.is_left:
+            # Clients that send slowly must not have every process.
+            if not exchange.quota.is_left or (
+                exchange.request.rest is not None and self._feeding >= self._bounds.most // 2
+            ):
                 continue
             # A process comes first: the thread and the event loop wait for each other, for the interpreter.
             if engine is not None:
@@ -200,6 +208,7 @@ class Pool:
     def _enter(self, run: _Run) -> None:
         self._running[run] = None
         self._slots_taken += 1
+        self._feeding += run.exchange.request.rest is not None
         run.exchange.quota.running += 1
         if self._ticking is None or self._resting:
             self._tick_in(_TICK_SECONDS)
@@ -208,6 +217,7 @@ class Pool:
         del self._running[run]
         if not slow:
             self._slots_taken -= 1
+        self._feeding -= run.exchange.request.rest is not None
         run.exchange.quota.running -= 1
         self._put_back(run.worker)
         self._go_on()
@@ -224,7 +234,8 @@ class Pool:
         for run in tuple(self._running):
             # A guest that began within this tick is quick, most likely.
             if run.begun <= now - _TICK_SECONDS:
-                run.look(now)
+                with told():
+                    run.look(now)
         if self._running:
             # Those that gave their slots away have only their time limits left to look at.
             self._tick_in(_TICK_SECONDS if self._slots_taken else _REST_SECONDS)
@@ -248,6 +259,7 @@ class Pool:
         wanted = max(self._slots - self._slots_taken, min(slow, _STARTING))
         for _ in range(min(len(self._queue) - starting, wanted - starting, room)):
             if not self._add_engine():
+                self._growing = self._loop.call_later(_AGAIN_SECONDS, self._grow)
                 break
         if self._queue and not self._engines and (self._thread is None or self._thread.spoiled):
             self._stuck()
@@ -304,6 +316,12 @@ class _Run:
 
     def begin(self) -> None:
         self._pool._enter(self)
+        try:
+            self._start()
+        except Exception as error:  # noqa: BLE001  # whatever it is costs this request, and not its place
+            self._ended(Outcome.failed(error))
+
+    def _start(self) -> None:
         exchange, worker = self.exchange, self.worker
         exchange.begin(worker)
         if (rest := exchange.request.rest) is None:
@@ -352,6 +370,7 @@ class _Run:
         self.worker.spoiled = True
 
     def _broken(self, reason: str) -> None:
+        self.exchange.left = True
         self.worker.kill(Outcome(f"the request broke off: {reason}"))
 
     def _ended(self, outcome: Outcome) -> None:
@@ -361,3 +380,12 @@ class _Run:
             self.worker.spoiled = False
         self.exchange.ended(outcome)
         self._pool._leave(self, slow=self._slow)
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Go on after an exception that nobody expected: the clock that runs here is everybody's."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001  # see above
+        traceback.print_exception(error, file=sys.stderr)

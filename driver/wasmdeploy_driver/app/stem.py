@@ -31,12 +31,14 @@ class Stem:
         self._connection = connection
         self._program = tuple(program)
         self._child: subprocess.Popen[bytes] | None = None
+        self._forked = 0
 
     @classmethod
     def fork(cls, load: Load, program: Sequence[str]) -> Stem:
         """Fork the stem off this process, which has one thread."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        if not os.fork():
+        child = os.fork()
+        if not child:
             status = 1
             try:
                 _close_others(theirs.fileno())
@@ -45,7 +47,9 @@ class Stem:
             finally:
                 os._exit(status)
         theirs.close()
-        return cls(ours, program)
+        stem = cls(ours, program)
+        stem._forked = child
+        return stem
 
     @classmethod
     def spawn(cls, program: Sequence[str]) -> Stem:
@@ -67,6 +71,10 @@ class Stem:
 
     def _replace(self) -> None:
         self._connection.close()
+        if self._forked:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(self._forked, os.WNOHANG)
+            self._forked = 0
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._connection = ours
         with theirs:

@@ -107,7 +107,10 @@ class ThreadWorker:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             call, ended = job
-            outcome = self._run(call, self._path)
+            try:
+                outcome = self._run(call, self._path)
+            except Exception as error:  # noqa: BLE001  # without its thread the app would be lost
+                outcome = Outcome.failed(error)
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 self._loop.call_soon_threadsafe(ended, outcome)
             del job, call, ended  # an idle thread keeps nothing of a request
@@ -116,7 +119,9 @@ class ThreadWorker:
         """Seconds for which the thread has computed in all."""
         if self._clock is None and self._thread is not None and self._thread.ident is not None:
             self._clock = time.pthread_getcpuclockid(self._thread.ident)
-        return time.clock_gettime(self._clock) if self._clock is not None else 0.0
+        with contextlib.suppress(OSError):
+            return time.clock_gettime(self._clock) if self._clock is not None else 0.0
+        return 0.0
 
     def sleeps(self) -> bool:
         """Whether the guest that runs waits for something else than a processor."""

@@ -5,6 +5,7 @@ The executor forks its stem off before it has threads (`fork_stem`); as a progra
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import socket
@@ -49,12 +50,24 @@ class Engines:
         """A new one, whose changes `changed` is told; None where there is no room for it now."""
         if not self._has_room():
             return None
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        out, into = output_pipe()
-        with theirs:
-            self._stem.engine(theirs, into, self._content, self._descriptors)
-        os.close(into)
+        with contextlib.ExitStack() as undo:
+            try:
+                ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                undo.callback(ours.close)
+                with theirs:
+                    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+                    out, into = output_pipe()
+                    undo.callback(os.close, out)
+                    try:
+                        self._stem.engine(theirs, into, self._content, self._descriptors)
+                    finally:
+                        os.close(into)
+            except (
+                OSError
+            ) as error:  # descriptors or processes are used up: there may be some again in a moment
+                sys.stderr.write(f"no engine process can be started: {error.strerror or error}\n")
+                return None
+            undo.pop_all()
         return EngineWorker(ours, out, changed)
 
 

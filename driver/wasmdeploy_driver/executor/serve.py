@@ -64,7 +64,7 @@ class Serving:
         self._egress = Egress()
         self._targets = targets(image, self._egress)
         queue = at_least(limits.queue, 0, "limits.queue")
-        self.app = App(router(image, self._targets), self._pool, notify, queue)
+        self.app = App(router(image, self._targets), self._pool, notify, queue, body_bytes(memory_bytes))
 
     @property
     def address(self) -> tuple[str, int]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from wasmdeploy_driver.errors import GuestTrap
+import contextlib
+
+from wasmtime import WasiConfig, WasmtimeError
+
 from wasmdeploy_driver.guest.bounds import Bounds
-from wasmdeploy_driver.guest.call import SUCCESS, AskTrailers, Call, Outcome
+from wasmdeploy_driver.guest.call import MAX_TRAILERS, SUCCESS, AskTrailers, Call, Outcome
 from wasmdeploy_driver.guest.capi import set_stdin
 from wasmdeploy_driver.guest.component import LoadedComponent
 from wasmdeploy_driver.guest.host import Told
@@ -30,6 +33,24 @@ class Answerer:
 
         `request_trailers` is asked where they come behind a `stdin`.
         """
+        if self._told:
+            self._told.begin(request_trailers or (lambda: call.trailers))
+        try:
+            whole = self._runner.run(self._wasi(call, stdout, stdin), self._bounds)
+        except Exit as exit_:
+            if not self._may_exit:
+                return Outcome(f"the guest called exit({exit_.code}) while it answered")
+            return Outcome(f"the guest ended with exit code {exit_.code}") if exit_.code else SUCCESS
+        except Exception as error:  # noqa: BLE001  # a trap, or a bug of ours: one failed request, and it is told
+            return Outcome.failed(error)
+        if not whole:
+            return Outcome("the guest did not finish its response")
+        trailers = self._told.trailers if self._told else ()
+        if sum(len(name) + len(value) for name, value in trailers) > MAX_TRAILERS:
+            return Outcome(f"the guest's trailers are larger than {MAX_TRAILERS >> 10} KiB")
+        return Outcome(trailers=trailers) if trailers else SUCCESS
+
+    def _wasi(self, call: Call, stdout: str, stdin: str) -> WasiConfig:
         wasi = self._context.wasi(call.environment, call.args)
         if stdin:
             wasi.stdin_file = stdin
@@ -37,26 +58,12 @@ class Answerer:
             set_stdin(wasi, call.stdin)
         wasi.stdout_file = stdout
         wasi.inherit_stderr()
-        if self._told:
-            self._told.request_trailers = request_trailers or (lambda: call.trailers)
-        try:
-            whole = self._runner.run(wasi, self._bounds)
-        except Exit as exit_:
-            if not self._may_exit:
-                return Outcome(f"the guest called exit({exit_.code}) while it answered")
-            return Outcome(f"the guest ended with exit code {exit_.code}") if exit_.code else SUCCESS
-        except GuestTrap as error:
-            return Outcome.failed(error)
-        except Exception as error:  # noqa: BLE001  # a bug of ours is one failed request, and is told
-            return Outcome.failed(error)
-        trailers = self._told.take_trailers() if self._told else ()
-        if not whole:
-            return Outcome("the guest did not finish its response")
-        return Outcome(trailers=trailers) if trailers else SUCCESS
+        return wasi
 
     def prepare(self) -> None:
         """Make ready for the next call what does not depend on it."""
         if isinstance(self._runner, LoadedComponent) and not self._may_exit:
-            wasi = self._context.wasi()
-            wasi.inherit_stderr()
-            self._runner.prepare(wasi, self._bounds)
+            with contextlib.suppress(WasmtimeError):  # the next run meets the same, and is the one to tell
+                wasi = self._context.wasi()
+                wasi.inherit_stderr()
+                self._runner.prepare(wasi, self._bounds)

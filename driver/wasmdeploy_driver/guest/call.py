@@ -27,6 +27,8 @@ _TRAILERS = b"\0\0\3"
 _NOTHING = b"[{},[]]"
 # Of a guest's words in an outcome, which has to fit in one message.
 MAX_DETAIL = 16_000
+# Of a guest's trailers: six bytes of JSON for each of theirs fit in one message, too.
+MAX_TRAILERS = 24 << 10
 
 
 class Stdin(IntEnum):

@@ -64,9 +64,6 @@ class LoadedComponent:
             raise translate(error, bounds) from error
 
     def prepare(self, wasi: wasmtime.WasiConfig, bounds: Bounds) -> None:
-        """Instantiate for the next run now, so that it has not to wait for it."""
-        try:
-            with self.engine.timed(bounds):
-                self._runs.prepare(wasi, store_limits(bounds))
-        except wasmtime.WasmtimeError:
-            return  # the next run meets the same, and is the one to tell
+        """Instantiate for the next run now, so that it has not to wait for it; raises WasmtimeError."""
+        with self.engine.timed(bounds):
+            self._runs.prepare(wasi, store_limits(bounds))

@@ -34,10 +34,9 @@ class Told:
         self.trailers: Trailers = ()
         self.request_trailers: AskTrailers = tuple
 
-    def take_trailers(self) -> Trailers:
-        """The fields behind its response, which are then forgotten."""
-        trailers, self.trailers = self.trailers, ()
-        return trailers
+    def begin(self, request_trailers: AskTrailers) -> None:
+        """Another run begins, which knows nothing of the one before."""
+        self.trailers, self.request_trailers = (), request_trailers
 
 
 def link(
