@@ -17,7 +17,7 @@ from tests.e2e.sample import Sample
 from tests.e2e.world import World, eventually
 from wasmdeploy_cli.job.changes import changes
 
-pytestmark = [pytest.mark.stack, pytest.mark.guests, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.guests, pytest.mark.timeout(1800)]
 
 STARTS = ("start", "start beside the old version", "replace", "move")
 STOPS = ("stop", "replace", "move")
@@ -53,6 +53,7 @@ def operations(sample: Sample, chance: random.Random) -> list[Callable[[], objec
     ]
 
 
+@pytest.mark.soak  # a quarter of an hour
 def test_thirty_generated_changes_are_planned_as_they_are_then_deployed(world: World, tmp_path: Path) -> None:
     """Changes, versions and instances are those of the plan, and a plan right after it is empty."""
     with ThreadPoolExecutor(WALKS) as pool:
@@ -93,7 +94,7 @@ def _step(world: World, sample: Sample) -> bool:
     ended = [each for each, state in instances.items() if state == "run" and now[each] != "run"]
     assert _sum(plan, STOPS) == len(ended), plan
     world.cli("plan", app, code=0)
-    eventually(f"{name} is deployed", lambda: _settled(world, name), 120)
+    eventually(f"{name} is deployed", lambda: _settled(world, name), 300)
     return bool(plan["changed"])
 
 
