@@ -53,7 +53,6 @@ def operations(sample: Sample, chance: random.Random) -> list[Callable[[], objec
     ]
 
 
-@pytest.mark.soak  # a quarter of an hour
 def test_thirty_generated_changes_are_planned_as_they_are_then_deployed(world: World, tmp_path: Path) -> None:
     """Changes, versions and instances are those of the plan, and a plan right after it is empty."""
     with ThreadPoolExecutor(WALKS) as pool:
