@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from struct import pack
 
-from wasmdeploy_driver.app.worker import Ended, output_pipe
+from wasmdeploy_driver.app.worker import Ended, WorkerGone, output_pipe
 from wasmdeploy_driver.guest.call import SUCCESS, Call, Outcome, Stdin, Trailers
 
 
@@ -20,7 +20,7 @@ class FakeWorker:
 
     def __init__(self, *, process: bool = False) -> None:
         self.process = process
-        self.spoiled = self.muted = self.closed = False
+        self.spoiled = self.muted = self.closed = self.dead = False
         self.stdout, self.input = output_pipe()
         self.calls: list[Call] = []
         self.stdin = b""
@@ -31,6 +31,8 @@ class FakeWorker:
         self.seconds: Callable[[], float] | None = None  # how long it has computed; without it, it waits
 
     def start(self, call: Call, ended: Ended, stdin: Stdin = Stdin.MESSAGE, descriptor: int = -1) -> None:
+        if self.dead:
+            raise WorkerGone
         self.calls.append(call)
         self._ended = ended
         self.descriptor = os.dup(descriptor) if descriptor >= 0 else -1

@@ -486,3 +486,26 @@ def test_a_thread_survives_what_it_runs():
         worker.close()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_process_that_died_while_it_was_idle(streamed):
+    """A request that is given to a process which has just died has not begun: the next process takes it."""
+
+    async def scenario():
+        world = World(slots=2, patience=60.0)
+        world.thread.seconds = asyncio.get_running_loop().time
+        world.submit()
+        first = world.submit()
+        engine = await world.engine(0)
+        engine.be_ready()
+        engine.answer()
+        await first.response
+        engine.dead = True
+        again = world.submit(Rest() if streamed else None)
+        other = await world.engine(1)
+        other.be_ready()
+        other.answer(b"again")
+        assert bytes((await again.response).body) == b"again"
+
+    asyncio.run(scenario())

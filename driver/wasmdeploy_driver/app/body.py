@@ -95,6 +95,12 @@ class Feed:
                 await room.wait()
                 self._loop.remove_writer(self._into)
 
+    def withdraw(self) -> None:
+        """Nobody has the pipe: let go of it, and leave the rest for another."""
+        os.close(self.descriptor)
+        os.close(self._into)
+        self._into = -1
+
     def close(self) -> None:
         """The guest has ended: nothing more is read."""
         if self._task is not None:

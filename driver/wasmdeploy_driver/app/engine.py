@@ -15,7 +15,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from wasmdeploy_driver.app.worker import Ended, StateFile
+from wasmdeploy_driver.app.worker import Ended, StateFile, WorkerGone
 from wasmdeploy_driver.guest.call import Call, Outcome, Stdin, Trailers, encode_trailers
 
 MAX_MESSAGE = 192 << 10
@@ -49,7 +49,10 @@ class EngineWorker:
         self._loop.add_reader(connection, self._readable)
 
     def start(self, call: Call, ended: Ended, stdin: Stdin = Stdin.MESSAGE, descriptor: int = -1) -> None:
-        """Run the call; `ended` is called in the event loop. A `descriptor` of stdin is the caller's to close."""
+        """Run the call; `ended` is called in the event loop. A `descriptor` of stdin is the caller's to close.
+
+        Raises WorkerGone.
+        """
         self._ended = ended
         try:
             message = call.encode(stdin)
@@ -59,6 +62,10 @@ class EngineWorker:
                 self._connection.send(message)
             else:
                 self._send_as_file(call)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            self._ended = None
+            self._loop.call_soon(self._lost)
+            raise WorkerGone from error
         except OSError:
             self._loop.call_soon(self._lost)
 

@@ -115,6 +115,12 @@ class Exchange:
         self._worker = worker
         self.call, self._permit = self._target.call(self.request, self._pattern)
 
+    def withdraw(self) -> None:
+        """The guest has not begun after all."""
+        self._worker = None
+        self._end_permit()
+        self._permit = None
+
     def watch(self) -> None:
         """Read what the guest writes while it runs, unless enough of it waits to be taken."""
         idle = not self._watching and not self._closed and self._held < _AHEAD

@@ -25,7 +25,7 @@ from typing import Protocol, cast
 
 from wasmdeploy_driver.app.body import Feed
 from wasmdeploy_driver.app.exchange import Exchange
-from wasmdeploy_driver.app.worker import Worker
+from wasmdeploy_driver.app.worker import Worker, WorkerGone
 from wasmdeploy_driver.errors import GuestTimeout
 from wasmdeploy_driver.guest.call import Outcome, Stdin
 
@@ -222,6 +222,11 @@ class Pool:
         self._put_back(run.worker)
         self._go_on()
 
+    def _again(self, run: _Run) -> None:
+        """Its worker was gone before it began: the next one takes it."""
+        self._queue.appendleft(run.exchange)
+        self._leave(run, slow=False)
+
     def _tick_in(self, seconds: float) -> None:
         if self._ticking is not None:
             self._ticking.cancel()
@@ -318,6 +323,12 @@ class _Run:
         self._pool._enter(self)
         try:
             self._start()
+        except WorkerGone:
+            self.worker.spoiled = True
+            self.exchange.withdraw()
+            if self._feed is not None:
+                self._feed.withdraw()
+            self._pool._again(self)
         except Exception as error:  # noqa: BLE001  # whatever it is costs this request, and not its place
             self._ended(Outcome.failed(error))
 

@@ -36,6 +36,10 @@ class Run(Protocol):
         ...
 
 
+class WorkerGone(Exception):  # noqa: N818  # no failure of the call: it has not begun, and another may take it
+    """The worker has ended before it was given the call."""
+
+
 class Worker(Protocol):
     """Runs one call at a time; what the guest writes comes out of `stdout`, a pipe's end that does not block."""
 
@@ -44,7 +48,10 @@ class Worker(Protocol):
     process: bool  # a process of its own, which can be killed and takes its stdin from a pipe
 
     def start(self, call: Call, ended: Ended, stdin: Stdin = ..., descriptor: int = ...) -> None:
-        """Run the call; `ended` is called in the event loop. A `descriptor` of stdin is the caller's to close."""
+        """Run the call; `ended` is called in the event loop. A `descriptor` of stdin is the caller's to close.
+
+        Raises WorkerGone.
+        """
         ...
 
     def computed(self) -> float:
