@@ -3,11 +3,12 @@ import asyncio
 import pytest
 
 from tests.driver.fake_workers import FakeWorker, answer
-from wasmdeploy_driver.app.exchange import Exchange, Room
+from wasmdeploy_driver.app.exchange import Exchange
 from wasmdeploy_driver.app.quota import Quota
 from wasmdeploy_driver.app.target import FrameTarget
 from wasmdeploy_driver.errors import GuestTrap
 from wasmdeploy_driver.guest.call import SUCCESS, Outcome
+from wasmdeploy_driver.http.bounds import Budget
 from wasmdeploy_driver.http.message import BrokenBodyError, Request
 
 
@@ -134,7 +135,7 @@ def test_a_reader_that_is_slow():
     """A body that nobody takes is read ahead to a bound; the rest waits in the pipe."""
 
     async def scenario():
-        exchange, worker = begun(room=Room(0))
+        exchange, worker = begun(room=Budget(0))
         exchange.watch()
         worker.write(answer(b""))
         await exchange.response
@@ -156,7 +157,7 @@ def test_a_guest_does_not_wait_for_a_slow_reader():
     """While there is room a body is read ahead, and given back as it is taken, or when nobody takes it."""
 
     async def scenario():
-        room = Room(1 << 20)
+        room = Budget(1 << 20)
         for taken in (True, False):
             exchange, worker = begun(room=room)
             exchange.watch()

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from wasmdeploy_driver.app.body import Limited, declared_length
-from wasmdeploy_driver.app.exchange import Exchange, Room, Target
+from wasmdeploy_driver.app.exchange import Exchange, Target
 from wasmdeploy_driver.app.pool import Busy, Pool
 from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
+from wasmdeploy_driver.http.bounds import Budget
 from wasmdeploy_driver.http.message import Request, Response, text_response
 from wasmdeploy_driver.http.router import Route, Router
 
@@ -34,7 +35,7 @@ class App:
         self._pool = pool
         self._log = log
         self._most_waiting = most_waiting
-        self._room = Room(most_ahead)
+        self._room = Budget(most_ahead)
         self.requests = 0
         self.failures = 0
         self.draining = False

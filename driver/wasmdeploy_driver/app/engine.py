@@ -15,6 +15,7 @@ import socket
 import time
 from collections.abc import Callable
 
+from wasmdeploy_driver.app.memfile import memory_file
 from wasmdeploy_driver.app.worker import Ended, StateFile, WorkerGone
 from wasmdeploy_driver.guest.call import Call, Outcome, Stdin, Trailers, encode_trailers
 
@@ -70,11 +71,8 @@ class EngineWorker:
             self._loop.call_soon(self._lost)
 
     def _send_as_file(self, call: Call) -> None:
-        file = os.memfd_create("stdin", os.MFD_CLOEXEC)
+        file = memory_file(call.stdin, "stdin")
         try:
-            view = memoryview(call.stdin)
-            while view:
-                view = view[os.write(file, view) :]
             socket.send_fds(self._connection, [call.encode(Stdin.FILE)], [file])
         finally:
             os.close(file)

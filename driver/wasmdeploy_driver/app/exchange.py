@@ -19,6 +19,7 @@ from wasmdeploy_driver.app.quota import Quota
 from wasmdeploy_driver.app.worker import Worker
 from wasmdeploy_driver.errors import GuestTrap
 from wasmdeploy_driver.guest.call import Call, Outcome
+from wasmdeploy_driver.http.bounds import Budget
 from wasmdeploy_driver.http.message import BrokenBodyError, Headers, Request, Response
 from wasmdeploy_driver.http.response import ResponseHead, checked_trailers, whole_response
 
@@ -26,24 +27,6 @@ _READ = 64 << 10
 # A body that nobody takes is read ahead this far, and further while there is room for all together: a guest whose
 # client is slow can end, and its place is the next one's. What the pipe holds beside it keeps the guest waiting.
 _AHEAD = 256 << 10
-
-
-class Room:
-    """How many bytes of responses are read ahead of their clients, for all requests together."""
-
-    def __init__(self, most: int = 64 << 20) -> None:
-        self._left = most
-
-    def take(self, size: int) -> bool:
-        """Take `size` bytes; False where so many are not left."""
-        if size > self._left:
-            return False
-        self._left -= size
-        return True
-
-    def give(self, size: int) -> None:
-        """Give back what was taken."""
-        self._left += size
 
 
 class Permit(Protocol):
@@ -79,9 +62,9 @@ class Exchange:
 
     call: Call  # from `begin` on
 
-    def __init__(self, target: Target, request: Request, pattern: str, room: Room | None = None) -> None:
+    def __init__(self, target: Target, request: Request, pattern: str, room: Budget | None = None) -> None:
         self.request = request
-        self._room = room or Room()
+        self._room = room or Budget(64 << 20)
         self._parts: deque[bytes] = deque()  # of the body, once the head is out
         self._held = self._taken_room = 0
         self.quota = target.quota

@@ -15,27 +15,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from wasmdeploy_driver.app.engine import MAX_MESSAGE, READY
+from wasmdeploy_driver.app.memfile import whole
+from wasmdeploy_driver.app.oom import volunteer
 from wasmdeploy_driver.app.worker import Run
 from wasmdeploy_driver.guest.call import Call, Outcome, Stdin, Trailers, decode_trailers
 
 # Makes the guests from the bytes and descriptors that the front gave along; the last is called while a guest runs.
 Load = Callable[[bytes, Sequence[int], Callable[[], None]], Run]
 # Under memory pressure the kernel ends an engine process, which costs a request, and not the front.
-_OOM_SCORE = "500"
+_OOM_SCORE = 500
+# A run leaves hardly any cycles, and looking for them costs more than it does.
 _COLLECT_AFTER = 50_000
 
 
 def live(connection: socket.socket, output: int, load: Callable[[], Run]) -> None:
     """Load the guests, then answer calls; returns when the front has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the front's business, which drains
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
-        score.write(_OOM_SCORE)
+    volunteer(_OOM_SCORE)
     run = load()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(
-        _COLLECT_AFTER
-    )  # a run leaves hardly any cycles, and looking for them costs more than it does
+    gc.set_threshold(_COLLECT_AFTER)
     with contextlib.suppress(BrokenPipeError):
         process = os.pidfd_open(os.getpid())
         socket.send_fds(connection, [READY + b"%d" % os.getpid()], [process])
@@ -63,8 +63,7 @@ def _answer(
         return run(call, stdout, "")
     try:
         if stdin is Stdin.FILE:
-            whole = os.pread(descriptors[0], os.fstat(descriptors[0]).st_size, 0)
-            return run(replace(call, stdin=whole), stdout, "")
+            return run(replace(call, stdin=whole(descriptors[0])), stdout, "")
         return run(call, stdout, f"/proc/self/fd/{descriptors[0]}", lambda: _late_trailers(front))
     finally:
         os.close(descriptors[0])

@@ -19,6 +19,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from wasmdeploy_driver.app.memfile import whole
 from wasmdeploy_driver.app.process import Load, end_with, live
 
 _MOST_DESCRIPTORS = 253  # the kernel's bound for one message
@@ -49,15 +50,6 @@ class Stem:
         theirs.close()
         stem = cls(ours, program)
         stem._forked = child
-        return stem
-
-    @classmethod
-    def spawn(cls, program: Sequence[str]) -> Stem:
-        """Start the stem as a program."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        stem = cls(ours, program)
-        with theirs:
-            stem._start(theirs)
         return stem
 
     def engine(self, connection: socket.socket, output: int, image: int, descriptors: Sequence[int]) -> None:
@@ -114,8 +106,7 @@ def _engine(descriptors: list[int], load: Load) -> None:
         number, output, stderr, image, *more = descriptors
         os.dup2(stderr, 2)
         os.close(stderr)
-        size = os.fstat(image).st_size
-        content = os.pread(image, size, 0)
+        content = whole(image)
         os.close(image)
         with socket.socket(fileno=number) as front:
             live(front, output, lambda: load(content, more, end_with(front)))
@@ -131,12 +122,3 @@ def _engine(descriptors: list[int], load: Load) -> None:
 def _close_others(kept: int) -> None:
     os.closerange(3, kept)
     os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
-
-
-def memory_file(content: bytes) -> int:
-    """A file without a name, in memory, for what an engine process loads."""
-    file = os.memfd_create("image", os.MFD_CLOEXEC)
-    view = memoryview(content)
-    while view:
-        view = view[os.write(file, view) :]
-    return file

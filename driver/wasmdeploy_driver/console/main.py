@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
 from collections.abc import Sequence
 from pathlib import Path
 
+from wasmdeploy_driver.app.memfile import whole
+from wasmdeploy_driver.app.oom import volunteer
 from wasmdeploy_driver.console.command import Place
 from wasmdeploy_driver.console.shell import Shell
 from wasmdeploy_driver.console.streams import Streams
@@ -20,14 +21,13 @@ from wasmdeploy_driver.executor.launch import Launch
 # What a shell is called: Nomad's user interface opens /bin/bash, script checks often /bin/sh -c.
 _SHELLS = frozenset(("sh", "bash", "ash", "dash", "zsh"))
 # When the task's memory is full, a console goes first.
-_OOM_SCORE = "1000"
+_OOM_SCORE = 1000
 
 
 def main(arguments: list[str]) -> int:
     """Run the console of the task whose state directory is given; the exit code is the command's."""
     state, request = Path(arguments[0]), json.loads(_whole(int(arguments[1])))
-    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:  # noqa: PTH123
-        score.write(_OOM_SCORE)
+    volunteer(_OOM_SCORE)
     terminal = bool(request["tty"])
     if terminal:
         take_terminal()
@@ -61,6 +61,6 @@ def _run(shell: Shell, command: Sequence[str], launch: Launch, *, terminal: bool
 
 
 def _whole(descriptor: int) -> bytes:
-    data = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+    data = whole(descriptor)
     os.close(descriptor)
     return data

@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from wasmdeploy_driver.app.stem import memory_file
+from wasmdeploy_driver.app.memfile import memory_file
 from wasmdeploy_driver.errors import ConfigError, ExecutorError
 from wasmdeploy_driver.executor import control
 

@@ -13,7 +13,8 @@ import sys
 from collections.abc import Callable, Sequence
 
 from wasmdeploy_driver.app.engine import EngineWorker
-from wasmdeploy_driver.app.stem import Stem, memory_file, serve
+from wasmdeploy_driver.app.memfile import memory_file
+from wasmdeploy_driver.app.stem import Stem, serve
 from wasmdeploy_driver.app.worker import Run, output_pipe
 from wasmdeploy_driver.executor import cgroup
 from wasmdeploy_driver.executor.image import Image
@@ -24,9 +25,12 @@ _PROGRAM = (sys.executable, "-I", "-m", "wasmdeploy_driver.executor.engines")
 
 def fork_stem() -> Stem:
     """The stem of this process, which must have one thread; all that an engine needs is imported for it."""
-    from wasmdeploy_driver.guest import answerer, component, module, reuse  # noqa: F401
-
+    _import_guests()
     return Stem.fork(load, _PROGRAM)
+
+
+def _import_guests() -> None:
+    from wasmdeploy_driver.guest import answerer, component, module, reuse  # noqa: F401
 
 
 def load(content: bytes, descriptors: Sequence[int], watch: Callable[[], None]) -> Run:
@@ -73,8 +77,7 @@ class Engines:
 
 def main(arguments: list[str]) -> int:
     """Serve as a stem on the socket whose number is given."""
-    from wasmdeploy_driver.guest import answerer, component, module, reuse  # noqa: F401
-
+    _import_guests()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the secrets
     serve(socket.socket(fileno=int(arguments[0])), load)
     return 0

@@ -44,7 +44,7 @@ class Patience:
 
 
 class Budget:
-    """How many bytes of request bodies are held in memory, for all connections together."""
+    """How many bytes of bodies are held in memory, for all requests together."""
 
     def __init__(self, most: int = 256 << 20) -> None:
         self._left = most
