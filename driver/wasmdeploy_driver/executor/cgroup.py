@@ -25,7 +25,7 @@ def join(cgroup: Cgroup, task_id: str) -> None:
         if (path / "cgroup.controllers").exists():
             _join_v2(path, cgroup)
         else:
-            _join_v1(path, cgroup, ".".join(task_id.split("/")[:2]))
+            _join_v1(path, cgroup, task_id)
     except OSError as error:
         raise ExecutorError(f"cgroup {error.filename or path}: {error.strerror}") from error
 
@@ -40,21 +40,30 @@ def _join_v2(path: Path, cgroup: Cgroup) -> None:
     _write(path / "cgroup.procs", str(os.getpid()))
 
 
-def _join_v1(path: Path, cgroup: Cgroup, name: str) -> None:
-    root = next((parent for parent in path.parents if parent.name == "cpuset"), None)
+def _join_v1(path: Path, cgroup: Cgroup, task_id: str) -> None:
     if path.is_dir():
         _write(path / "cgroup.procs", str(os.getpid()))
-    if root is None:
-        return
     for controller in _V1_CONTROLLERS:
-        group = root.parent / controller / "nomad" / name
-        if not group.is_dir():
+        group = _v1_group(path, task_id, controller)
+        if group is None or not group.is_dir():
             continue
         if controller == "memory" and cgroup.memory_bytes:
             _write(group / "memory.limit_in_bytes", str(cgroup.memory_bytes))
         if controller == "cpu" and cgroup.cpu_shares:
             _write(group / "cpu.shares", str(max(2, cgroup.cpu_shares)))
         _write(group / "cgroup.procs", str(os.getpid()))
+
+
+def _v1_group(path: Path, task_id: str, controller: str) -> Path | None:
+    root = next((parent for parent in path.parents if parent.name == "cpuset"), None)
+    return root and root.parent / controller / "nomad" / ".".join(task_id.split("/")[:2])
+
+
+def memory_counts(cgroup: Cgroup, task_id: str) -> Path | None:
+    """The file with what the task's memory is used for; None where the task has no group of its own."""
+    path = Path(cgroup.path)
+    group = path if (path / "cgroup.controllers").exists() else _v1_group(path, task_id, "memory")
+    return group and group / "memory.stat"
 
 
 def _write(file: Path, text: str) -> None:

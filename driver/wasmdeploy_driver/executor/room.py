@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from wasmdeploy_driver.executor.cgroup import memory_counts
 from wasmdeploy_driver.executor.launch import Launch
 
 # Of the task's memory that may be in use when one more process starts: each takes a few megabytes and its guests' own.
@@ -18,7 +17,7 @@ class Room:
     def __init__(self, launch: Launch) -> None:
         cgroup = launch.cgroup
         self._most = int(cgroup.memory_bytes * _FULL) if cgroup is not None else 0
-        self._usage = _usage_file(Path(cgroup.path), launch.id) if cgroup is not None else None
+        self._usage = memory_counts(cgroup, launch.id) if cgroup is not None else None
 
     def is_left(self) -> bool:
         """Whether one more process may start."""
@@ -30,12 +29,3 @@ class Room:
             return True
         pairs = (line.split() for line in lines)
         return sum(int(value) for name, value in pairs if name in _COUNTED) < self._most
-
-
-def _usage_file(path: Path, task_id: str) -> Path | None:
-    if (path / "cgroup.controllers").exists():
-        return path / "memory.stat"
-    root = next((parent for parent in path.parents if parent.name == "cpuset"), None)
-    if root is None:
-        return None
-    return root.parent / "memory" / "nomad" / ".".join(task_id.split("/")[:2]) / "memory.stat"
