@@ -86,8 +86,8 @@ class Executor:
         connection = http.client.HTTPConnection(*self.address, timeout=PATIENCE)
         try:
             connection.request(method, path, body)
-            answer = connection.getresponse()
-            return answer.status, dict(answer.getheaders()), answer.read()
+            with connection.getresponse() as answer:
+                return answer.status, dict(answer.getheaders()), answer.read()
         finally:
             connection.close()
 

@@ -10,7 +10,7 @@ from wasmdeploy_driver.executor.launch import VaultServer
 from wasmdeploy_driver.plugin.config import PluginConfig, Vault
 from wasmdeploy_driver.plugin.proto import base_pb2
 from wasmdeploy_driver.plugin.spec import spec_of
-from wasmdeploy_driver.schema import decode, encode
+from wasmdeploy_driver.schema import decode, encode, entries
 from wasmdeploy_driver.task import Component, Dir, Http, Limits, Task, Variable
 
 
@@ -30,7 +30,7 @@ def test_plugin_info(plugin):
 def test_config_schema_lists_every_setting(plugin):
     """The agent's `plugin` block knows every setting."""
     spec = plugin.base.ConfigSchema(base_pb2.ConfigSchemaRequest(), timeout=TIMEOUT).spec
-    assert set(spec.object.attributes) == {"data_dir", "allow_paths", "executor", "max_limits", "vault"}
+    assert set(spec.object.attributes) == {entry.name for entry in entries(PluginConfig)}
     assert (
         spec.object.attributes["vault"].block_value.nested.object.attributes["address"].Attr.type == "string"
     )
@@ -60,10 +60,19 @@ def test_path_that_depends_on_the_agent_is_refused(plugin, config):
         plugin.base.SetConfig(request, timeout=TIMEOUT)
 
 
-def test_unknown_way_to_make_executors_is_refused(plugin):
-    """`executor` is "fork" or "spawn"."""
-    request = base_pb2.SetConfigRequest(msgpack_config=msgpack.packb({"executor": "clone"}))
-    with pytest.raises(grpc.RpcError, match="'clone', which is neither"):
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"executor": "clone"}, "executor is 'clone', which is neither"),
+        ({"log_collection": "none"}, "log_collection is 'none', which is neither"),
+        ({"logs": {"max_files": 0}}, "logs.max_files must be at least 1"),
+        ({"logs": {"max_file_size": -1}}, "logs.max_file_size must be at least 1"),
+    ],
+)
+def test_what_cannot_be_is_refused(plugin, config, words):
+    """A choice that is none, or a number that makes no sense, is one line that names the key."""
+    request = base_pb2.SetConfigRequest(msgpack_config=msgpack.packb(config))
+    with pytest.raises(grpc.RpcError, match=words):
         plugin.base.SetConfig(request, timeout=TIMEOUT)
 
 

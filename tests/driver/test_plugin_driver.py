@@ -85,6 +85,27 @@ def test_capabilities(plugin):
     assert abilities.fs_isolation == driver_pb2.DriverCapabilities.IMAGE
     assert abilities.mount_configs == driver_pb2.DriverCapabilities.NO_MOUNTS
     assert list(abilities.network_isolation_modes) == [driver_pb2.NetworkIsolationSpec.HOST]
+    assert not abilities.disable_log_collection
+
+
+def test_logs_without_nomads_collector(tmp_path):
+    """With `log_collection = "driver"` Nomad starts no collector, and the task's log is written in its place."""
+    config = task_config(tmp_path, "exit:0")
+    with plugin_process() as plugin:
+        plugin.configure(
+            tmp_path / "data", log_collection="driver", logs={"max_files": 3, "max_file_size": 2}
+        )
+        answer = plugin.driver.Capabilities(driver_pb2.CapabilitiesRequest(), timeout=TIMEOUT)
+        assert answer.capabilities.disable_log_collection
+        start(plugin, config)
+        launch = json.loads((state_directories(tmp_path / "data")[0] / "launch.json").read_text())
+        assert launch["logs"] == {"task": "web", "most_files": 3, "most_bytes": 2 << 20}
+        destroy(plugin, config.id, force=True)
+        config.stdout_path = config.stderr_path = os.devnull  # logs { disabled = true }
+        start(plugin, config)
+        launch = json.loads((state_directories(tmp_path / "data")[0] / "launch.json").read_text())
+        assert "logs" not in launch
+        destroy(plugin, config.id, force=True)
 
 
 def test_task_config_schema(plugin):

@@ -32,6 +32,15 @@ class Cgroup:
 
 
 @dataclass(frozen=True, slots=True)
+class LogFiles:
+    """The files that the executor writes its task's logs to, where Nomad does not collect them."""
+
+    task: str
+    most_files: int
+    most_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Launch:
     """A task and its place: directories, address, log files, cache, cgroup and network namespace."""
 
@@ -48,6 +57,7 @@ class Launch:
     port: int = 0
     vault: VaultServer | None = None
     cgroup: Cgroup | None = None
+    logs: LogFiles | None = None  # in place of stdout and stderr
     netns: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)  # NOMAD_* and other plain facts for commands
 

@@ -31,6 +31,7 @@ from wasmdeploy_driver.executor.external.serving import ExternalServing, externa
 from wasmdeploy_driver.executor.image import Compiled, Image
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.executor.listeners import MAX_DETAIL, Listeners
+from wasmdeploy_driver.executor.logs import Logs
 from wasmdeploy_driver.executor.prepare import Command, compile_all, load_command, load_guests
 from wasmdeploy_driver.executor.run import guest_thread, run, take_streams, tell_task
 from wasmdeploy_driver.executor.serve import Serving, listen
@@ -55,6 +56,7 @@ class TaskProcess:
         self._stem = stem
         self._launch = launch
         self._serving: Serving | ExternalServing | None = None
+        self._logs: Logs | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="start")
         self._started = False
         self._runs = False
@@ -74,6 +76,8 @@ class TaskProcess:
         server.close()
         if self._calls:
             await asyncio.wait(self._calls, timeout=_LAST_WORDS_SECONDS)
+        if self._logs is not None:
+            self._logs.flush()
 
     def _terminate(self) -> None:
         task = asyncio.ensure_future(self._stop(5.0))
@@ -154,13 +158,16 @@ class TaskProcess:
     def _signal(self, name: str) -> None:
         """Taking one without effect keeps Nomad from killing the task for it."""
         if name == "SIGUSR1":
-            tell_task(f"state: {json.dumps(self._inspect())}")
+            self._tell_task(f"state: {json.dumps(self._inspect())}")
             effect = "the task's state is in its stderr"
         elif name == "SIGHUP":
             effect = "variables are read at the start: restart the task to read them again"
         else:
             effect = "guests take no signals"
         self._listeners.tell("signal", f"{name} was sent; {effect}")
+
+    def _tell_task(self, text: str) -> None:
+        (self._logs.tell if self._logs is not None else tell_task)(text)
 
     def _inspect(self) -> dict[str, Any]:
         facts: dict[str, Any] = {"pid": os.getpid(), "state": "running" if self._runs else "starting"}
@@ -235,7 +242,7 @@ class TaskProcess:
     async def _bring_up(self, token: Secret) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
         launch = self._launch
-        take_streams(launch)
+        self._logs = take_streams(launch)
 
         def notify(name: str, detail: str) -> None:
             loop.call_soon_threadsafe(self._listeners.tell, name, detail)
@@ -283,7 +290,7 @@ class TaskProcess:
 
     def _guest_failed(self, name: str, detail: str) -> None:
         self._listeners.tell(name, detail)
-        tell_task(f"{name}: {detail}")
+        self._tell_task(f"{name}: {detail}")
 
     async def _serve(self, serving: Serving | ExternalServing, ready: Callable[[], None]) -> None:
         try:

@@ -12,26 +12,29 @@ from concurrent.futures import ThreadPoolExecutor
 from wasmdeploy_driver.app.worker import THREAD_STACK
 from wasmdeploy_driver.errors import ExecutorError, GuestTrap
 from wasmdeploy_driver.executor.launch import Launch
+from wasmdeploy_driver.executor.logs import Logs
 from wasmdeploy_driver.executor.prepare import Command
 
 
-def take_streams(launch: Launch) -> None:
-    """Make the task's log FIFOs the guest's stdout and stderr.
+def take_streams(launch: Launch) -> Logs | None:
+    """Make the task's log FIFOs the guest's stdout and stderr, or collect them here; raises ExecutorError.
 
-    They are opened for reading too: then a dead log collector is no EPIPE that would break the guest, and its
+    FIFOs are opened for reading too: then a dead log collector is no EPIPE that would break the guest, and its
     successor finds what was written meanwhile.
     """
+    # The executor's own words stay in its log; wasmtime's and the guest's go to the task's.
+    sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+    if launch.logs is not None:
+        return Logs(launch, launch.logs)
     for path, descriptor in ((launch.stdout, 1), (launch.stderr, 2)):
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             opened = os.open(path, flags, 0o600)
         except OSError as error:
             raise ExecutorError(f"log {path}: {error.strerror}") from error
-        if descriptor == 2:
-            # The executor's own words stay in its log; wasmtime's and the guest's go to the task's.
-            sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
         os.dup2(opened, descriptor)
         os.close(opened)
+    return None
 
 
 def run(command: Command) -> int:

@@ -16,7 +16,7 @@ from wasmdeploy_driver.runner.stats import Sample, Usage
 _CPU, _MEMORY = driver_pb2.CPUUsage, driver_pb2.MemoryUsage
 
 
-def capabilities() -> Any:
+def capabilities(*, collects_logs: bool) -> Any:
     """What the driver can do."""
     abilities = driver_pb2.DriverCapabilities
     return driver_pb2.CapabilitiesResponse(
@@ -28,6 +28,7 @@ def capabilities() -> Any:
             network_isolation_modes=[driver_pb2.NetworkIsolationSpec.HOST],
             must_create_network=False,
             mount_configs=abilities.NO_MOUNTS,
+            disable_log_collection=collects_logs,
         )
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.errors import ConfigError
-from wasmdeploy_driver.executor.launch import VaultServer
+from wasmdeploy_driver.executor.launch import LogFiles, VaultServer
 from wasmdeploy_driver.runner.executors import Way
 from wasmdeploy_driver.task import Task
 
@@ -34,6 +34,14 @@ class MaxLimits:
 
 
 @dataclass(frozen=True, slots=True)
+class Logs:
+    """The files of each stream of a task, with `log_collection = "driver"`; in place of the job's `logs` block."""
+
+    max_files: int = field(default=10, metadata={"doc": "how many are kept"})
+    max_file_size: int = field(default=10, metadata={"doc": "size of one in MB"})
+
+
+@dataclass(frozen=True, slots=True)
 class PluginConfig:
     """The plugin's configuration."""
 
@@ -53,6 +61,13 @@ class PluginConfig:
             "doc": "how a task's process is made: `fork` (small, in milliseconds) or `spawn` (each for itself)"
         },
     )
+    log_collection: str = field(
+        default="nomad",
+        metadata={
+            "doc": "who writes the files of `nomad alloc logs`: `nomad` (a process for each task) or `driver`"
+        },
+    )
+    logs: Logs = field(default_factory=Logs, metadata={"doc": "the files that the driver writes"})
     vault: Vault = field(default_factory=Vault, metadata={"doc": "where secrets are read"})
 
     def check(self) -> None:
@@ -61,6 +76,14 @@ class PluginConfig:
             raise ConfigError(
                 f'plugin config: executor is {self.executor!r}, which is neither "fork" nor "spawn"'
             )
+        if self.log_collection not in ("nomad", "driver"):
+            raise ConfigError(
+                f"plugin config: log_collection is {self.log_collection!r}, "
+                'which is neither "nomad" nor "driver"'
+            )
+        for name in ("max_files", "max_file_size"):
+            if getattr(self.logs, name) < 1:
+                raise ConfigError(f"plugin config: logs.{name} must be at least 1")
         if self.max_limits.memory_mb < 0:
             raise ConfigError(f"plugin config: max_limits.memory_mb: {self.max_limits.memory_mb} is negative")
         if self.max_limits.timeout:
@@ -84,6 +107,12 @@ class PluginConfig:
             raise ConfigError(
                 f"limits.timeout: {limits.timeout} is more than this node allows", f"at most {most.timeout}"
             )
+
+    def log_files(self, task: str) -> LogFiles | None:
+        """Where the executor of a task writes its logs; None where Nomad collects them."""
+        if self.log_collection == "nomad":
+            return None
+        return LogFiles(task, self.logs.max_files, self.logs.max_file_size << 20)
 
     @property
     def way(self) -> Way:

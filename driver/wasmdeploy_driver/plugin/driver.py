@@ -57,7 +57,7 @@ class Driver(driver_pb2_grpc.DriverServicer):  # type: ignore[misc]  # generated
 
     async def Capabilities(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Say what the driver can do."""
-        return answers.capabilities()
+        return answers.capabilities(collects_logs=self._config.log_collection == "driver")
 
     async def Fingerprint(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         """Tell the node's health, at once and again and again; what takes longer to find out comes with the second."""

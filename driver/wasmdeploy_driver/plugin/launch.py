@@ -48,6 +48,8 @@ def launch_of(config: Any, plugin: PluginConfig, vault: VaultServer | None) -> L
         host=host,
         port=port,
         vault=vault if task.secrets else None,
+        # With `logs { disabled = true }` Nomad names /dev/null, and nobody wants files.
+        logs=plugin.log_files(config.name) if config.stdout_path != os.devnull else None,
         cgroup=_cgroup(config.resources.linux_resources),
         netns=config.network_isolation_spec.path,
         environment=_environment(config.env),

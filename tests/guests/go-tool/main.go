@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -59,6 +60,48 @@ func main() {
 		if err := os.WriteFile(os.Args[2], []byte("written"), 0o644); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
+		}
+	case "chatter": // so many lines, then one every 20 ms until there is the file
+		count, _ := strconv.Atoi(os.Args[2])
+		fmt.Fprintln(os.Stderr, "begins")
+		for number := 0; number < count; number++ {
+			fmt.Printf("line %06d %s\n", number, strings.Repeat("x", 87))
+		}
+		for number := 0; ; number++ {
+			fmt.Printf("tick %d\n", number)
+			if _, err := os.Stat(os.Args[3]); err == nil {
+				break
+			}
+			time.Sleep(20 * time.Millisecond)
+		}
+		fmt.Println("ends")
+	case "fill": // files in the directory until there is an error, told with what it has written
+		chunk := make([]byte, 1<<20)
+		written := 0
+		for number := 0; ; number++ {
+			file, err := os.Create(fmt.Sprintf("%s/fill-%d", os.Args[2], number))
+			for err == nil {
+				var count int
+				count, err = file.Write(chunk)
+				written += count
+			}
+			file.Close()
+			fmt.Println("stopped after", written>>20, "MiB:", err)
+			if number == 2 {
+				return
+			}
+		}
+	case "eat": // memory until there is none
+		var eaten [][]byte
+		for {
+			part := make([]byte, 1<<20)
+			for at := range part {
+				part[at] = 1
+			}
+			eaten = append(eaten, part)
+			if len(eaten)%64 == 0 {
+				fmt.Println("ate", len(eaten), "MiB")
+			}
 		}
 	case "both":
 		fmt.Println("to stdout")
