@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from struct import pack
 
 from wasmdeploy_driver.app.worker import Ended, WorkerGone, output_pipe
 from wasmdeploy_driver.guest.call import SUCCESS, Call, Outcome, Stdin, Trailers
 
 
-def answer(body: bytes = b"body", status: int = 200) -> bytes:
-    """What a component's guest writes for a response without headers."""
-    return pack("<IHI", 6, status, 0) + body
+def answer(body: bytes = b"body", status: int = 200, headers: Sequence[tuple[bytes, bytes]] = ()) -> bytes:
+    """What a component's guest writes for a response."""
+    fields = b"".join(pack("<I", len(part)) + part for header in headers for part in header)
+    return pack("<IHI", 6 + len(fields), status, len(headers)) + fields + body
 
 
 class FakeWorker:
@@ -21,6 +22,7 @@ class FakeWorker:
     def __init__(self, *, process: bool = False) -> None:
         self.process = process
         self.spoiled = self.muted = self.closed = self.dead = False
+        self.rests = 0
         self.stdout, self.input = output_pipe()
         self.calls: list[Call] = []
         self.stdin = b""
@@ -70,6 +72,9 @@ class FakeWorker:
         self.killed = outcome
         self.spoiled = True
         self.end(outcome)
+
+    def rest(self) -> None:
+        self.rests += 1
 
     def close(self) -> None:
         self.closed = True

@@ -39,6 +39,33 @@ def test_a_whole_response():
     run(scenario)
 
 
+@pytest.mark.parametrize("body", [b"", b"x" * 11])
+def test_a_response_that_is_known_to_be_too_large(body):
+    """A length over the limit fails the request while there is still time to say so, declared or seen."""
+
+    async def scenario():
+        exchange, worker = begun(most_bytes=10)
+        exchange.watch()
+        worker.write(answer(body, headers=[] if body else [(b"content-length", b"11")]))
+        with pytest.raises(GuestTrap, match="more than 10 bytes"):
+            await exchange.response
+        assert worker.muted
+
+    run(scenario)
+
+
+def test_a_length_without_a_body():
+    """What a HEAD request's response declares is the length of nothing that comes."""
+
+    async def scenario():
+        exchange, worker = begun("HEAD", most_bytes=10)
+        exchange.watch()
+        worker.write(answer(b"", headers=[(b"content-length", b"11")]))
+        assert (await exchange.response).status == 200
+
+    run(scenario)
+
+
 def test_trailers():
     """Trailers of a whole response go with it."""
 

@@ -255,7 +255,12 @@ def test_limits(
         task = replace(task, component=(replace(task.component[0], limits=limits),))
     with Executor(tmp_path, task, source) as executor:
         executor.start()
-        assert executor.request(*request_)[0] == status
+        try:
+            found = executor.request(*request_)[0]
+        except http.client.IncompleteRead:
+            assert limits.response_bytes  # on a slow machine its head was out before it was too large
+            found = status
+        assert found == status
         assert words in executor.log()
         if limits.instances == 0 and limits.table_entries > 1:
             assert executor.request("/hello")[2] == b"Hello from Rust\n"

@@ -194,6 +194,9 @@ class Exchange:
     def _begin_response(self) -> None:
         try:
             head = self._target.parse_head(self._output)
+            if head is not None:
+                declared = 0 if self._head_only else head.length or 0
+                self._check_size(max(declared, len(self._output) - head.body_at))
         except GuestTrap as error:
             self.fail(error)
             self.close()
@@ -225,12 +228,12 @@ class Exchange:
         if head is None:
             raise self._target.missing_head(self._output)
         body = memoryview(self._output)[head.body_at :]
-        if self._most and len(body) > self._most:
-            raise self._too_large()
+        self._check_size(len(body))
         return whole_response(head, body, checked_trailers(outcome.trailers), self._head_only)
 
-    def _too_large(self) -> GuestTrap:
-        return GuestTrap(f"the guest wrote a response of more than {self._most} bytes")
+    def _check_size(self, size: int) -> None:
+        if self._most and size > self._most:
+            raise GuestTrap(f"the guest wrote a response of more than {self._most} bytes")
 
     # the rest of a body, for the front
 
@@ -250,10 +253,12 @@ class Exchange:
         self._held -= len(part)
         self._give_room(len(part))
         self._taken += len(part)
-        if self._most and self._taken > self._most:
-            self.on_failure(self._too_large())
+        try:
+            self._check_size(self._taken)
+        except GuestTrap as error:
+            self.on_failure(error)
             self.close()
-            raise BrokenBodyError("the response is too large")
+            raise BrokenBodyError("the response is too large") from error
         return part
 
     def close(self) -> None:

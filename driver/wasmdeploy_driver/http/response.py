@@ -35,6 +35,13 @@ class ResponseHead:
     headers: Headers
     body_at: int
 
+    @property
+    def length(self) -> int | None:
+        """The length in bytes that it declares of the body, where there may be one."""
+        if self.status in _NO_BODY:
+            return None
+        return next((int(value) for name, value in self.headers if name == b"content-length"), None)
+
 
 def whole_response(
     head: ResponseHead, body: bytes | memoryview, trailers: Headers, head_only: bool
@@ -45,9 +52,8 @@ def whole_response(
     """
     if head.status in _NO_BODY or head_only:
         return Response(head.status, head.headers)
-    declared = next((value for name, value in head.headers if name == b"content-length"), None)
-    if declared is not None and int(declared) != len(body):
-        raise GuestTrap(f"the guest declared content-length {declared.decode()} and wrote {len(body)} bytes")
+    if (declared := head.length) is not None and declared != len(body):
+        raise GuestTrap(f"the guest declared content-length {declared} and wrote {len(body)} bytes")
     return Response(head.status, head.headers, body, trailers=trailers)
 
 
