@@ -38,7 +38,7 @@ LONG = tuple(f"density-{language}-1000" for language in _LANGUAGES)
 _FIRST_PORT, _PORTS = 20_000, 10_000  # below those that the kernel gives to others
 _PEER = f"wasmtime serve {WASMTIME}, precompiled"
 _AT_ONCE = 32
-_IDLE_SECONDS = 5.0
+_IDLE_SECONDS = 15.0  # an app rests after ten
 _SECONDS = 120.0
 
 

@@ -279,6 +279,24 @@ def test_idle_processes_end():
     asyncio.run(scenario())
 
 
+def test_the_thread_rests():
+    """When the thread was idle for long enough it is told to rest, once, and again after it has worked."""
+
+    async def scenario():
+        world = World(idle=0.01)
+        await until(lambda: world.thread.rests == 1)
+        request = world.submit()
+        await asyncio.sleep(0.05)  # many times as long as it may idle: it does not idle now
+        assert world.thread.rests == 1
+        world.thread.answer()
+        await request.response
+        await until(lambda: world.thread.rests == 2)
+        await asyncio.sleep(0.05)
+        assert world.thread.rests == 2
+
+    asyncio.run(scenario())
+
+
 def test_waiting_too_long():
     """A request that did not get its turn in time is told to come back."""
 

@@ -2,6 +2,7 @@ import os
 import stat
 import threading
 import time
+from dataclasses import dataclass
 
 import pytest
 
@@ -20,8 +21,23 @@ class Told(list):
         self.append(name)
 
 
-def compiled(cache, told, guest=GUEST, digest="sha256:abc"):
-    return cache.compiled(guest, digest, "module", "the guest", told)
+@dataclass
+class Guest:
+    """A guest that is in memory."""
+
+    code: bytes = GUEST
+    digest: str = "sha256:abc"
+
+    @property
+    def size(self):
+        return len(self.code)
+
+    def read(self):
+        return self.code
+
+
+def compiled(cache, told, *guest):
+    return cache.compiled(Guest(*guest), "module", "the guest", told)
 
 
 @pytest.fixture
@@ -133,7 +149,7 @@ def test_an_entry_that_is_not_as_it_was_written(cache, damage):
 def test_a_full_cache_loses_what_was_not_used_for_longest(tmp_path):
     """Over its bound, the cache removes the entries that were used longest ago, but none that was used just now."""
     cache = Cache(tmp_path, most_bytes=1)
-    old, older, new = (compiled(cache, Told(), digest=f"sha256:{name}") for name in ("old", "older", "new"))
+    old, older, new = (compiled(cache, Told(), GUEST, f"sha256:{name}") for name in ("old", "older", "new"))
     assert all(entry.exists() for entry in (old, older, new))
     leftover = tmp_path / ".compiling-x"
     leftover.write_bytes(b"half")

@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 from wasmdeploy_driver.errors import ConfigError, GuestError
-from wasmdeploy_driver.executor.files import MAX_GUEST, open_beneath, read_guest
+from wasmdeploy_driver.executor.files import MAX_GUEST, open_beneath, open_guest
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.task import Task
 
 
 def read(root, source, *allowed, private=()):
     launch = Launch("id", Task(), root, root, root, root, allow_paths=allowed, private=private)
-    return read_guest(launch, source)
+    with os.fdopen(open_guest(launch, source), "rb") as file:
+        return file.read()
 
 
 @pytest.fixture

@@ -55,6 +55,14 @@ class Starter(Protocol):
         ...
 
 
+class ThreadLike(Worker, Protocol):
+    """The thread of this process as a worker."""
+
+    def rest(self) -> None:
+        """Give back what the next call can do without."""
+        ...
+
+
 class EngineLike(Worker, Protocol):
     """An engine process as a worker."""
 
@@ -82,10 +90,10 @@ class Pool:
     """All workers of an app; `stuck` is called when no guest can be run any more."""
 
     def __init__(
-        self, thread: Worker, start: Starter, bounds: PoolBounds, stuck: Callable[[], None] = lambda: None
+        self, thread: ThreadLike, start: Starter, bounds: PoolBounds, stuck: Callable[[], None] = lambda: None
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._thread: Worker | None = thread
+        self._thread = thread
         self._start = start
         self._bounds = bounds
         self._slots = bounds.slots or len(os.sched_getaffinity(0))
@@ -97,12 +105,13 @@ class Pool:
         self._feeding = 0  # runs whose requests still come
         self._queue: deque[Exchange] = deque()
         self._growing: asyncio.TimerHandle | None = None
-        self._sweeping: asyncio.TimerHandle | None = None
+        self._sweeping: asyncio.TimerHandle | None = self._loop.call_later(bounds.idle, self._sweep)
         self._expiring: asyncio.TimerHandle | None = None
         self._ticking: asyncio.TimerHandle | None = None
         self._resting = False
-        self._thread_idle = True
+        self._thread_idle, self._thread_rests = True, False
         self._thread_runs, self._thread_since = 0, self._loop.time()
+        self._thread_idle_since = self._thread_since
         self._closed = False
 
     @property
@@ -165,8 +174,8 @@ class Pool:
             if engine is not None:
                 return at, engine
             # Only a process can be ended when the rest of a body breaks off, which no guest must take for its end.
-            if exchange.request.rest is None and self._thread_idle and self._thread is not None:
-                self._thread_idle = False
+            if exchange.request.rest is None and self._thread_idle:
+                self._thread_idle = self._thread_rests = False
                 self._count_thread_run()
                 return at, self._thread
             self._grow_soon()
@@ -194,14 +203,15 @@ class Pool:
     def _put_back(self, worker: Worker) -> None:
         if worker is self._thread:
             self._thread_idle = True
+            self._thread_idle_since = self._loop.time()
+            self._sweep_by(self._thread_idle_since)
         elif worker.spoiled or self._closed:
             worker.close()
         else:
             engine = cast(EngineLike, worker)
             engine.idle_since = self._loop.time()
             self._idle.append(engine)
-            if self._sweeping is None:
-                self._sweeping = self._loop.call_later(self._bounds.idle, self._sweep)
+            self._sweep_by(engine.idle_since)
 
     # what runs
 
@@ -266,7 +276,7 @@ class Pool:
             if not self._add_engine():
                 self._growing = self._loop.call_later(_AGAIN_SECONDS, self._grow)
                 break
-        if self._queue and not self._engines and (self._thread is None or self._thread.spoiled):
+        if self._queue and not self._engines and self._thread.spoiled:
             self._stuck()
 
     def _add_engine(self) -> bool:
@@ -284,13 +294,24 @@ class Pool:
             self._put_back(engine)
         self._go_on()
 
+    def _sweep_by(self, since: float) -> None:
+        if self._sweeping is None and not self._closed:
+            self._sweeping = self._loop.call_at(since + self._bounds.idle, self._sweep)
+
     def _sweep(self) -> None:
+        """End processes that have been idle for long enough, and let the thread give its memory back."""
         self._sweeping = None
         oldest = self._loop.time() - self._bounds.idle
         while self._idle and self._idle[0].idle_since <= oldest:
             self._idle.pop(0).close()
         if self._idle:
-            self._sweeping = self._loop.call_at(self._idle[0].idle_since + self._bounds.idle, self._sweep)
+            self._sweep_by(self._idle[0].idle_since)
+        if self._thread_idle and not self._thread_rests:
+            if self._thread_idle_since <= oldest:
+                self._thread_rests = True
+                self._thread.rest()
+            else:
+                self._sweep_by(self._thread_idle_since)
 
     def close(self) -> None:
         """End every process and the thread; a guest in the thread is left to the end of this process."""
@@ -300,8 +321,7 @@ class Pool:
                 timer.cancel()
         for engine in tuple(self._engines):
             engine.close()
-        if self._thread is not None:
-            self._thread.close()
+        self._thread.close()
 
 
 class _Run:

@@ -12,6 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 from typing import Protocol
 
@@ -33,6 +34,10 @@ class Run(Protocol):
 
     def prepare(self, component: int) -> None:
         """Make ready for the next call of a component what does not depend on it."""
+        ...
+
+    def rest(self) -> None:
+        """Give back what the next call can do without, for a while in which there is none."""
         ...
 
 
@@ -87,7 +92,7 @@ class ThreadWorker:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._loop = asyncio.get_running_loop()
-        self._jobs: SimpleQueue[tuple[Call, Ended] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._clock: int | None = None
         self._state: StateFile | None = None
@@ -105,22 +110,27 @@ class ThreadWorker:
             raise ValueError("only a process takes its stdin from elsewhere")
         if self.stdout < 0:
             self._open()
+        self._do(partial(self._answer, call, ended))
+
+    def _do(self, job: Callable[[], None]) -> None:
         if self._thread is None:
             # A daemon, since no end of the process may wait for a guest that does not end.
             self._thread = threading.Thread(target=self._work, name="guests", daemon=True)
             self._thread.start()
-        self._jobs.put((call, ended))
+        self._jobs.put(job)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            call, ended = job
-            try:
-                outcome = self._run(call, self._path)
-            except Exception as error:  # noqa: BLE001  # without its thread the app would be lost
-                outcome = Outcome.failed(error)
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                self._loop.call_soon_threadsafe(ended, outcome)
-            del job, call, ended  # an idle thread keeps nothing of a request
+            job()
+            del job  # an idle thread keeps nothing of a request
+
+    def _answer(self, call: Call, ended: Ended) -> None:
+        try:
+            outcome = self._run(call, self._path)
+        except Exception as error:  # noqa: BLE001  # without its thread the app would be lost
+            outcome = Outcome.failed(error)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(ended, outcome)
 
     def computed(self) -> float:
         """Seconds for which the thread has computed in all."""
@@ -147,6 +157,10 @@ class ThreadWorker:
 
     def kill(self, outcome: Outcome) -> None:
         """End nothing: no thread can be ended from outside."""
+
+    def rest(self) -> None:
+        """Have the guests give back what they can, in their thread."""
+        self._do(self._run.rest)
 
     def close(self) -> None:
         """End the thread once it is idle."""

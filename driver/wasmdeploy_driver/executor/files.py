@@ -7,6 +7,7 @@ walk.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
@@ -69,9 +70,10 @@ def _replace(old: int, new: int) -> int:
     return new
 
 
-def read_guest(launch: Launch, source: str) -> bytes:
-    """A guest's bytes: below the task's root, or an absolute path in `allow_paths`; raises ConfigError,
-    GuestError.
+def open_guest(launch: Launch, source: str) -> int:
+    """A descriptor of a guest: below the task's root, or an absolute path in `allow_paths`.
+
+    Raises ConfigError, GuestError.
     """
     base, rest = _place(launch.root, launch.allow_paths, source)
     try:
@@ -83,16 +85,15 @@ def read_guest(launch: Launch, source: str) -> bytes:
         raise GuestMissing(f"{source}: {error.strerror}") from error
     except OSError as error:
         raise GuestError(f"{source}: {error.strerror}") from error
-    try:
+    with contextlib.ExitStack() as undo:
+        undo.callback(os.close, descriptor)
         status = os.fstat(descriptor)
         if (status.st_mode & 0o170000) != 0o100000:
             raise GuestError(f"{source} is no regular file")
         if status.st_size > MAX_GUEST:
             raise GuestError(f"{source} is larger than {MAX_GUEST >> 20} MiB")
-        with os.fdopen(descriptor, "rb", closefd=False) as file:  # which refuses directories in its own words
-            return file.read(status.st_size)  # no more, should it grow meanwhile
-    finally:
-        os.close(descriptor)
+        undo.pop_all()
+    return descriptor
 
 
 def _place(root: Path, allow_paths: Iterable[str], source: str) -> tuple[Path, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from wasmdeploy_driver.duration import seconds
-from wasmdeploy_driver.errors import ConfigError, ExecutorError, GuestError
-from wasmdeploy_driver.executor.files import open_directory, read_guest
+from wasmdeploy_driver.errors import ConfigError, ExecutorError
+from wasmdeploy_driver.executor.files import open_directory
+from wasmdeploy_driver.executor.guestfile import guest_file
 from wasmdeploy_driver.executor.image import Compiled, Image
 from wasmdeploy_driver.executor.launch import Launch
-from wasmdeploy_driver.guest.binary import app_form, command_form, inspect
+from wasmdeploy_driver.guest.binary import app_form, command_form
 from wasmdeploy_driver.task import Component, Dir, Limits
 from wasmdeploy_driver.variables import Values
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from wasmdeploy_driver.guest.call import AskTrailers, Call, Outcome
     from wasmdeploy_driver.guest.engine import Engine
     from wasmdeploy_driver.guest.reuse import Reuse
-    from wasmdeploy_driver.guest.sandbox import Preopen, Runner
+    from wasmdeploy_driver.guest.sandbox import Preopen
 
 Notify = Callable[[str, str], None]
 
@@ -60,35 +60,20 @@ def _compile(
     from wasmdeploy_driver.guest.cache import Cache
 
     shown = f"component {component.name!r} ({source})" if component else source
-    guest = read_pinned(launch, shown, source, digest)
-    binary = inspect(guest, shown)
-    if component:
-        wagi = component.executor == "wagi"
-        form = app_form(binary, shown, wagi=wagi, entrypoint=component.entrypoint)
-    else:
-        form = command_form(binary, shown)
     name = component.name if component else Path(source).name
     limits = launch.task.limits_of(component) if component else launch.task.limits
-    cache = Cache(launch.cache)
-    path = cache.compiled(guest, digest_of(guest), form, name, notify, fuel=limits.fuel > 0)
+    with guest_file(launch, source, digest, shown) as guest:
+        if component:
+            wagi = component.executor == "wagi"
+            form = app_form(guest.binary, shown, wagi=wagi, entrypoint=component.entrypoint)
+        else:
+            form = command_form(guest.binary, shown)
+        path = Cache(launch.cache).compiled(guest, form, name, notify, fuel=limits.fuel > 0)
     try:
         # Held open: the cache may drop the file before the last process has loaded it.
         return Compiled(shown, os.open(path, os.O_RDONLY | os.O_CLOEXEC), form)
     except OSError as error:
         raise ExecutorError(f"compile cache: {path}: {error.strerror}") from error
-
-
-def read_pinned(launch: Launch, shown: str, source: str, digest: str) -> bytes:
-    """A guest's bytes, which have the digest that the job pins; raises ConfigError, GuestError."""
-    guest = read_guest(launch, source)
-    if digest and digest != digest_of(guest):
-        raise GuestError(f"{shown} has the digest {digest_of(guest)}, but the job pins {digest}")
-    return guest
-
-
-def digest_of(guest: bytes) -> str:
-    """`sha256:…`."""
-    return "sha256:" + hashlib.sha256(guest).hexdigest()
 
 
 def load_guests(image: Image, watch: Callable[[], None] | None = None) -> Run:
@@ -98,34 +83,50 @@ def load_guests(image: Image, watch: Callable[[], None] | None = None) -> Run:
     """
     from wasmdeploy_driver.guest.engine import Engine
 
-    engines: dict[bool, Engine] = {}
-    guests = []
-    for component in image.launch.task.component:
-        fuel = image.launch.task.limits_of(component).fuel > 0
-        engine = engines.get(fuel) or engines.setdefault(fuel, Engine(watch, fuel=fuel))
-        guests.append(_load_guest(image, component, engine))
+    task = image.launch.task
+    loaders = [(_loader(image, each), task.limits_of(each).fuel > 0) for each in task.component]
 
-    return Guests(tuple(guests))
+    def load() -> list[Answerer]:
+        engines = {fuel: Engine(watch, fuel=fuel) for fuel in {fuel for _, fuel in loaders}}
+        return [load(engines[fuel]) for load, fuel in loaders]
+
+    return Guests(load, stays=any(component.isolation == "instance" for component in task.component))
 
 
 class Guests:
-    """The guests of an app, by the numbers of their components."""
+    """The guests of an app, by the numbers of their components; they stay loaded at rest where their instances do."""
 
-    def __init__(self, guests: tuple[Answerer, ...]) -> None:
-        self._guests = guests
+    def __init__(self, load: Callable[[], list[Answerer]], *, stays: bool) -> None:
+        self._load = load
+        self._stays = stays
+        self._guests = load()
 
     def __call__(
         self, call: Call, stdout: str, stdin: str = "", request_trailers: AskTrailers | None = None
     ) -> Outcome:
         """Run the guest of a call to its end."""
-        return self._guests[call.component].run(call, stdout, stdin, request_trailers)
+        return self._loaded(call.component).run(call, stdout, stdin, request_trailers)
 
     def prepare(self, component: int) -> None:
         """Make ready for the next call of a component what does not depend on it."""
-        self._guests[component].prepare()
+        self._loaded(component).prepare()
+
+    def _loaded(self, component: int) -> Answerer:
+        if not self._guests:
+            self._guests = self._load()
+        return self._guests[component]
+
+    def rest(self) -> None:
+        """Give the memory of engines, code and guests back; the next call loads them anew, in milliseconds."""
+        from wasmdeploy_driver.guest.trim import trim
+
+        if self._guests and not self._stays:
+            self._guests = []
+            trim()
 
 
-def _load_guest(image: Image, component: Component, engine: Engine) -> Answerer:
+def _loader(image: Image, component: Component) -> Callable[[Engine], Answerer]:
+    """What loads a component, as often as it is called; what does not depend on its code is settled now."""
     from wasmdeploy_driver.guest.answerer import Answerer
     from wasmdeploy_driver.guest.component import LoadedComponent
     from wasmdeploy_driver.guest.module import LoadedModule
@@ -138,21 +139,26 @@ def _load_guest(image: Image, component: Component, engine: Engine) -> Answerer:
     context = Context(environment, (), open_dirs(image.launch, component.dir))
     bounds = bounds_of(image.launch.task.limits_of(component), where)
     reuse = reuse_of(component)
-    runner: Runner
-    if compiled.form == "module":
-        runner = LoadedModule(engine, compiled.path, compiled.name, entrypoint=component.entrypoint)
-    else:
-        variables = values.fill_all(component.variables, f"{where}.variables")
-        composed = compiled.form == "http"
-        runner = loaded = LoadedComponent(engine, compiled.path, variables, compiled.name, calls_out=composed)
-        if composed:
-            runner = ReusedInstances(loaded, reuse) if reuse else loaded
-            return Answerer(runner, context, bounds, loaded.told, may_exit=False)
-    if reuse:
+    if reuse and compiled.form != "http":
         raise ConfigError(
             f'{where}: a program that prints its response runs once, so its isolation is "request"'
         )
-    return Answerer(runner, context, bounds, may_exit=True)
+    if compiled.form == "module":
+        return lambda engine: Answerer(
+            LoadedModule(engine, compiled.path, compiled.name, entrypoint=component.entrypoint),
+            context,
+            bounds,
+            may_exit=True,
+        )
+    variables = values.fill_all(component.variables, f"{where}.variables")
+
+    def load(engine: Engine) -> Answerer:
+        http = compiled.form == "http"
+        loaded = LoadedComponent(engine, compiled.path, variables, compiled.name, calls_out=http)
+        runner = ReusedInstances(loaded, reuse) if reuse else loaded
+        return Answerer(runner, context, bounds, loaded.told if http else None, may_exit=not http)
+
+    return load
 
 
 def load_command(launch: Launch, compiled: Compiled, values: Values) -> Command:

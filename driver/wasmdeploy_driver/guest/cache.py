@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from wasmdeploy_driver.errors import ExecutorError, GuestError, from_kind
 from wasmdeploy_driver.guest.binary import Form
@@ -26,6 +27,18 @@ from wasmdeploy_driver.guest.entries import seal, shrink, trusted
 Notify = Callable[[str, str], None]
 
 
+class Guest(Protocol):
+    """What is compiled: its digest (`sha256:…`), its size in bytes, and its bytes once they are needed."""
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def size(self) -> int: ...
+
+    def read(self) -> bytes: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Cache:
     """Compiled guests below `directory`, which is made private to this user and kept below `most_bytes`."""
@@ -33,29 +46,27 @@ class Cache:
     directory: Path
     most_bytes: int = 8 << 30
 
-    def compiled(
-        self, guest: bytes, digest: str, form: Form, name: str, notify: Notify, *, fuel: bool = False
-    ) -> Path:
+    def compiled(self, guest: Guest, form: Form, name: str, notify: Notify, *, fuel: bool = False) -> Path:
         """The compiled file of a guest, made first where it is missing; raises GuestError, ExecutorError.
 
         With `fuel` it counts its instructions. `notify` gets ("compiling" | "compiled" | "cached", text) as it goes.
         """
 
         def make(entry: Path) -> None:
-            _compile(guest, form, entry, name, fuel=fuel)
+            _compile(guest.read(), form, entry, name, fuel=fuel)
 
         kind = f"{form}-{fingerprint(fuel=fuel)[:16]}"
-        return self.made(f"{digest.removeprefix('sha256:')}-{kind}", len(guest), name, notify, make)
+        return self.made(guest, kind, name, notify, make)
 
-    def made(self, key: str, size: int, name: str, notify: Notify, make: Callable[[Path], None]) -> Path:
-        """The entry of that key, which `make` writes where it is missing, in one step; raises what `make` raises,
-        and ExecutorError.
+    def made(self, guest: Guest, kind: str, name: str, notify: Notify, make: Callable[[Path], None]) -> Path:
+        """What `make` makes of a guest, in one step where it is missing; raises what `make` raises, ExecutorError.
 
-        `size` is that of the guest, for `notify`.
+        `kind` tells apart what is made of one guest.
         """
+        key = f"{guest.digest.removeprefix('sha256:')}-{kind}"
         self._prepare()
         try:
-            return self._entry(self.directory / f"{key}.cwasm", size, name, notify, make)
+            return self._entry(self.directory / f"{key}.cwasm", guest.size, name, notify, make)
         except OSError as error:
             where = error.filename or self.directory
             raise ExecutorError(

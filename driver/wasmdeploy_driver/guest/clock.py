@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 # Interrupts come at multiples of this; shorter costs wake-ups, longer makes time limits coarse.
 TICK_SECONDS = 0.02
-# So long does it go on when nothing runs: waking its thread for every request would cost more than the ticks.
+# So long does it go on when nothing runs: a thread for every request would cost more than the ticks.
 _LINGER_TICKS = 50
 Watch = Callable[[], None]
 
@@ -20,11 +20,9 @@ class Clock:
         self._tick = tick
         self._active = 0
         self._idle_ticks = 0
-        self._asleep = True
         self._watches: list[Watch] = [watch] if watch else []
         self._changed = threading.Lock()
-        self._awake = threading.Condition(self._changed)
-        self._thread: threading.Thread | None = None
+        self._goes = False
 
     def start(self, watch: Watch | None = None) -> None:
         """A guest starts to run; `watch` is called at every tick until `stop`, and must neither block nor raise."""
@@ -32,8 +30,9 @@ class Clock:
             self._active += 1
             if watch is not None:
                 self._watches.append(watch)
-            if self._asleep:
-                self._wake()
+            if not self._goes:
+                self._goes, self._idle_ticks = True, 0
+                threading.Thread(target=self._run, name="clock", daemon=True).start()
 
     def stop(self, watch: Watch | None = None) -> None:
         """A guest has ended."""
@@ -48,14 +47,6 @@ class Clock:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _wake(self) -> None:
-        self._asleep = False
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="clock", daemon=True)
-            self._thread.start()
-        else:
-            self._awake.notify()
-
     def _run(self) -> None:
         while True:
             time.sleep(TICK_SECONDS)
@@ -64,9 +55,8 @@ class Clock:
                     watch()
                 self._idle_ticks = 0 if self._active else self._idle_ticks + 1
                 if self._idle_ticks >= _LINGER_TICKS:
-                    self._asleep = True
-                    while self._asleep:
-                        self._awake.wait()
+                    self._goes = False
+                    return
             self._tick()
 
 

@@ -15,7 +15,10 @@ from pathlib import Path
 
 # What was used this recently stays however full the cache is: somebody may be about to load it.
 _FRESH_SECONDS = 600.0
-_LEFTOVER = ".compiling-"
+LEFTOVER = ".compiling-"
+# Of the files that say what is known of a guest's own file, which cost little to find out again.
+FACTS = ".facts"
+_FACTS_SECONDS = 30 * 86400.0
 
 
 def trusted(entry: Path) -> bool:
@@ -45,12 +48,15 @@ def remove(entry: Path) -> None:
 
 
 def shrink(directory: Path, most_bytes: int) -> None:
-    """Remove what was not used for the longest time until `most_bytes` are kept, and what broken compiles left."""
+    """Remove what was not used for the longest time until `most_bytes` are kept, and what broken compiles and guests
+    of long ago left.
+    """
     now = time.time()
     found: list[tuple[float, int, Path]] = []
     for entry in directory.iterdir():
         with contextlib.suppress(FileNotFoundError):  # another process shrinks too
-            if entry.name.startswith(_LEFTOVER) and now - entry.lstat().st_mtime > _FRESH_SECONDS:
+            age = now - entry.lstat().st_mtime
+            if age > (_FACTS_SECONDS if entry.suffix == FACTS else _FRESH_SECONDS) and _is_left(entry):
                 entry.unlink()
             elif entry.suffix == ".cwasm":
                 found.append((_stamp(entry).stat().st_mtime, entry.lstat().st_size, entry))
@@ -60,6 +66,10 @@ def shrink(directory: Path, most_bytes: int) -> None:
             return
         remove(entry)
         total -= size
+
+
+def _is_left(entry: Path) -> bool:
+    return entry.suffix == FACTS or entry.name.startswith(LEFTOVER)
 
 
 def _stamp(entry: Path) -> Path:

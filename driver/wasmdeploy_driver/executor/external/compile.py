@@ -13,10 +13,10 @@ from pathlib import Path
 from wasmdeploy_driver.errors import ExecutorError, GuestError
 from wasmdeploy_driver.executor.external.child import in_one_line
 from wasmdeploy_driver.executor.external.command import code_arguments, external_component
+from wasmdeploy_driver.executor.guestfile import guest_file
 from wasmdeploy_driver.executor.launch import Launch
-from wasmdeploy_driver.executor.prepare import Notify, digest_of, read_pinned
-from wasmdeploy_driver.guest.binary import Binary, inspect, require_served
-from wasmdeploy_driver.guest.cache import Cache
+from wasmdeploy_driver.guest.binary import Binary, require_served
+from wasmdeploy_driver.guest.cache import Cache, Notify
 from wasmdeploy_driver.task import Component
 
 
@@ -39,24 +39,22 @@ def compile_external(launch: Launch, notify: Notify) -> ExternalGuest | None:
     if component is None:
         return None
     shown = f"component {component.name!r} ({component.source})"
-    guest = read_pinned(launch, shown, component.source, component.digest)
-    binary = inspect(guest, shown)
-    require_served(binary, shown)
-    program = shutil.which("wasmtime")
-    if program is None:
-        raise ExecutorError(
-            f'{shown} has engine = "wasmtime", and there is no wasmtime on this node',
-            "install the wasmtime command line on the PATH of Nomad's agent, or leave out the engine",
-        )
-    arguments = code_arguments(launch.task.limits_of(component), binary)
+    with guest_file(launch, component.source, component.digest, shown) as guest:
+        require_served(guest.binary, shown)
+        program = shutil.which("wasmtime")
+        if program is None:
+            raise ExecutorError(
+                f'{shown} has engine = "wasmtime", and there is no wasmtime on this node',
+                "install the wasmtime command line on the PATH of Nomad's agent, or leave out the engine",
+            )
+        arguments = code_arguments(launch.task.limits_of(component), guest.binary)
 
-    def make(entry: Path) -> None:
-        _compile(program, arguments, guest, entry, shown)
+        def make(entry: Path) -> None:
+            _compile(program, arguments, guest.read(), entry, shown)
 
-    key = f"{digest_of(guest).removeprefix('sha256:')}-wasmtime-{_fingerprint(program, arguments)}"
-    return ExternalGuest(
-        component, binary, Cache(launch.cache).made(key, len(guest), component.name, notify, make), program
-    )
+        kind = f"wasmtime-{_fingerprint(program, arguments)}"
+        compiled = Cache(launch.cache).made(guest, kind, component.name, notify, make)
+        return ExternalGuest(component, guest.binary, compiled, program)
 
 
 def _fingerprint(program: str, arguments: list[str]) -> str:
