@@ -67,7 +67,12 @@ class Variable:
     name: str = field(metadata=_doc("the name", label=True))
     value: str | None = field(default=None, metadata=_doc("the value of a plain variable"))
     secret: bool = field(default=False, metadata=_doc("read it from Vault"))
-    vault: str = field(default="", metadata=_doc("`path#field` in Vault's KV v2, with the mount first"))
+    vault: str = field(
+        default="",
+        metadata=_doc(
+            "`path#field` in Vault, the mount first: in KV v2, or, below `creds/`, credentials that Vault makes"
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +155,10 @@ class Task:
     http: Http | None = field(default=None, metadata=_doc("where an app listens"))
     component: tuple[Component, ...] = field(default=(), metadata=_doc("the guests of an app"))
     variable: tuple[Variable, ...] = field(default=(), metadata=_doc("application variables"))
+    refresh: str = field(
+        default="0",
+        metadata=_doc("how often secrets are read again while an app runs, `0` for never; at least `1s`"),
+    )
     limits: Limits = field(
         default_factory=Limits,
         metadata=_doc("what one guest instance may use, where its component says nothing else"),

@@ -54,7 +54,8 @@ def resolve(task: Task, secrets: SecretSource, mount: str = "secret") -> Values:
             path, field = vault_location(task, variable, mount)
             secret = secrets.read(path, field)
             if secret is None:
-                missing.append(f"{variable.name} ({path}#{field})")
+                why = ": the path has no such field" if secrets.has(path) else ""
+                missing.append(f"{variable.name} ({path}#{field}{why})")
             else:
                 values[variable.name] = secret
         elif variable.value is None:

@@ -79,6 +79,9 @@ def serve(connection):
         case "stop":
             send({"ok": {}})
             end(0)
+        case "token":
+            (state / "token").write_text(hashlib.sha256(request["vault_token"].encode()).hexdigest())
+            send({"ok": {}})
         case "signal":
             (state / "signals").write_text(request["name"] + "\n")
             send({"ok": {}})

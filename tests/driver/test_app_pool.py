@@ -527,3 +527,48 @@ def test_a_process_that_died_while_it_was_idle(streamed):
         assert bytes((await again.response).body) == b"again"
 
     asyncio.run(scenario())
+
+
+def test_processes_that_are_retired():
+    """When the app's values change, a process that runs ends its request, and none that is there gets another."""
+
+    async def scenario():
+        world = World(slots=3, patience=10.0)
+        requests = [world.submit() for _ in range(3)]
+        idle, busy = [await world.engine(number) for number in range(2)]
+        idle.be_ready()
+        busy.be_ready()
+        idle.answer()
+        last = world.submit()
+        assert len(idle.calls) == 2
+        idle.answer()
+        await last.response
+        world.pool.retire()
+        assert (idle.closed, busy.closed) == (True, False)
+        busy.answer(b"as before")
+        assert busy.closed
+        world.thread.answer()
+        for each in requests:
+            await each.response
+        assert world.pool.processes == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_process_that_starts_is_retired_too():
+    """It was started with the old values: it is closed when it is ready, and the request is another's."""
+
+    async def scenario():
+        world = World(patience=0.001)
+        world.submit()
+        waiting = world.submit()
+        old = await world.engine(0)
+        world.pool.retire()
+        old.be_ready()
+        assert (old.closed, old.calls) == (True, [])
+        new = await world.engine(1)
+        new.be_ready()
+        new.answer(b"new")
+        assert bytes((await waiting.response).body) == b"new"
+
+    asyncio.run(scenario())

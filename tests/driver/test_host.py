@@ -10,16 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.driver.executor_process import Executor, app
+from tests.driver.executor_process import Executor, app, until
 from tests.driver.guests import GUESTS, ROOT
-from wasmdeploy_driver.task import Variable
+from tests.driver.test_secrets import fake_vault
+from wasmdeploy_driver.executor.launch import VaultServer
+from wasmdeploy_driver.task import Task, Variable
 
 pytestmark = pytest.mark.guests
 
 
 @pytest.fixture(scope="module")
-def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
-    """The Python guest with Spin's imports, served with two variables."""
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python guest with Spin's imports."""
     directory = tmp_path_factory.mktemp("spin")
     source = directory / "spin.wasm"
     sources = GUESTS / "python-spin"
@@ -41,12 +43,26 @@ def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
         "app",
     ]
     subprocess.run([*command, "-p", sources, "-o", source], check=True, stdout=subprocess.DEVNULL)
+    return source
+
+
+def shows(source: Path, word: Variable, **parts: object) -> Task:
+    """An app of it with two variables."""
     task = app(
         source,
         variables={"greeting": "{{ word }}, world", "plain": "ünïcödé"},
         environment={"SHOWN": "<{{ word }}>"},
+        **parts,
     )
-    with Executor(directory, replace(task, variable=(Variable("word", "Hello"),)), source) as executor:
+    return replace(task, variable=(word,))
+
+
+@pytest.fixture(scope="module")
+def guest(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Executor]:
+    """The guest, served."""
+    with Executor(
+        tmp_path_factory.mktemp("guest"), shows(source, Variable("word", "Hello")), source
+    ) as executor:
         yield executor.start()
 
 
@@ -73,3 +89,22 @@ def test_an_import_that_is_not_offered_does_no_harm_until_it_is_called(guest: Ex
     assert guest.failure("/unserved") == 500
     assert "fermyon:spin/unserved@2.0.0#ask is not offered by this host" in guest.stderr.read_text()
     assert guest.request("/store?plain")[0] == 200
+
+
+@pytest.mark.parametrize("isolation", ["request", "instance"])
+def test_variables_that_change(source: Path, tmp_path: Path, isolation: str) -> None:
+    """New values of secrets are in variables and environment at once, also where an instance answers many requests."""
+    word = Variable("word", secret=True, vault="kv/app#word")
+    task = replace(shows(source, word, isolation=isolation), refresh="1s")
+    with fake_vault() as vault:
+        vault.holds({"word": "Hello"})
+        with Executor(tmp_path, task, source, vault=VaultServer(vault.url)) as executor:
+            executor.start("token")
+            assert executor.request("/store?greeting")[2].decode() == "'Hello, world'"
+            vault.holds({"word": "Bye"})
+            until(lambda: executor.request("/store?greeting")[2].decode() == "'Bye, world'")
+            assert executor.request("/spin?greeting")[2].decode() == "Bye, world"
+            assert (
+                executor.request("/all")[2].decode() == "[('greeting', 'Bye, world'), ('plain', 'ünïcödé')]"
+            )
+            assert executor.request("/env")[2].decode() == "[('SHOWN', '<Bye>')]"

@@ -1,5 +1,6 @@
 """Tasks outlive the plugin, and the next plugin finds them again."""
 
+import hashlib
 import json
 import os
 import signal
@@ -8,7 +9,7 @@ import grpc  # Nomad's side of the connection
 import pytest
 
 from tests.driver.plugin_process import TIMEOUT, plugin_process, runs, task_config, until
-from tests.driver.test_plugin_driver import destroy, executor_of, start, state_directories, stop, wait
+from tests.driver.test_plugin_driver import VAULT, destroy, executor_of, start, state_directories, stop, wait
 from wasmdeploy_driver.plugin.proto import driver_pb2
 
 
@@ -43,6 +44,31 @@ def test_task_runs_on_through_a_killed_plugin(data, tmp_path):
         assert wait(second, handle.config.id).result.exit_code == 0
         destroy(second, handle.config.id)
     assert state_directories(data) == []
+
+
+def test_new_vault_tokens_are_passed_on(data, tmp_path):
+    """A token that Nomad writes while the task runs reaches the executor, also one that came while no plugin ran."""
+    config = task_config(tmp_path, app="shop", variable={"key": {"secret": True}})
+    file = tmp_path / "alloc-1/web/private/vault_token"
+
+    def has(token):
+        passed = state_directories(data)[0] / "token"
+        return passed.exists() and passed.read_text() == hashlib.sha256(token.encode()).hexdigest()
+
+    file.write_text("first")
+    with plugin_process() as first:
+        first.configure(data, **VAULT)
+        handle = start(first, config)
+        file.write_text("second\n")
+        until(lambda: has("second"), "the second token is passed on")
+        file.write_text("")  # as it is for a moment when it is written anew
+        first.kill()
+    file.write_text("third")
+    with plugin_process() as second:
+        second.configure(data, **VAULT)
+        recover(second, handle)
+        until(lambda: has("third"), "the third token is passed on")
+        destroy(second, handle.config.id, force=True)
 
 
 @pytest.mark.parametrize("end", ["shutdown", "terminate"])

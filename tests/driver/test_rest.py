@@ -74,7 +74,7 @@ def test_guests_that_rest(image):
 def test_instances_that_stay():
     """Where instances stay between requests, so does what is loaded."""
     loads = []
-    guests = Guests(lambda: loads.append(1) or ["guest"], stays=True)
+    guests = Guests(lambda _: lambda: loads.append(1) or ["guest"], Values({}), stays=True)
     guests.rest()
     assert guests._loaded(0) == "guest"
     assert loads == [1]

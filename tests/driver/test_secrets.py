@@ -1,3 +1,4 @@
+import contextlib
 import copy
 import json
 import pickle
@@ -7,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from wasmdeploy_driver.errors import SecretError, SecretUnavailable
-from wasmdeploy_driver.secrets import GivenSecrets, Secret, VaultSecrets
+from wasmdeploy_driver.secrets import GivenSecrets, Secret, VaultSecrets, is_dynamic
 
 SECRET = Secret("s3cret")
 
@@ -71,13 +72,22 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-@pytest.fixture
-def vault():
+@contextlib.contextmanager
+def fake_vault():
     """A running fake of Vault."""
     with Vault() as server:
         threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+
+
+@pytest.fixture
+def vault():
+    """A running fake of Vault."""
+    with fake_vault() as server:
         yield server
-        server.shutdown()
 
 
 def test_a_secret_from_vault(vault):
@@ -124,6 +134,7 @@ def test_no_such_path(vault, body):
     ("status", "kind"),
     [
         (400, SecretError),
+        (429, SecretUnavailable),
         (403, SecretError),
         (500, SecretUnavailable),
         (502, SecretUnavailable),
@@ -137,6 +148,29 @@ def test_vault_refuses(vault, status, kind):
         VaultSecrets(vault.url, SECRET).read("kv/x", "key")
     assert type(caught.value) is kind
     assert "s3cret" not in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_what_refused_is_told_apart(vault):
+    """A dead token, a policy and an engine's own refusal have an error each."""
+    for status, said, words in (
+        (403, "permission denied", "refuses to read kv/x"),
+        (403, "invalid token", "does not know the task's token: it has expired or was revoked"),
+        (404, 'no handler for route "kv/data/x"', "nothing mounted for kv/data/x"),
+        (400, "unknown role: app", "cannot read kv/x: unknown role: app"),
+    ):
+        vault.status, vault.body = status, json.dumps({"errors": [said]}).encode()
+        with pytest.raises(SecretError, match=words):
+            VaultSecrets(vault.url, SECRET).read("kv/x", "key")
+
+
+@pytest.mark.parametrize(
+    ("path", "dynamic"),
+    [("database/creds/app", True), ("/aws/creds/app/", True), ("database/static-creds/app", True),
+     ("secret/app", False), ("secret/app/creds", False), ("creds/app", False)],
+)  # fmt: skip
+def test_what_vault_makes(path, dynamic):
+    """Credentials are what lies below `creds` or `static-creds` of a mount."""
+    assert is_dynamic(path) is dynamic
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b"{}", b'{"data": 5}', b""])

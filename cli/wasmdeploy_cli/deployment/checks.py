@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.errors import ClusterError
 from wasmdeploy_cli.job import make_task
@@ -9,7 +11,8 @@ from wasmdeploy_cli.manifest import App, require_built
 from wasmdeploy_cli.nomad import Nomad, Settings
 from wasmdeploy_cli.vault import StoredSecrets, Vault
 from wasmdeploy_driver.executor.check import Checked, check_app_guest
-from wasmdeploy_driver.variables import resolve
+from wasmdeploy_driver.secrets import is_dynamic
+from wasmdeploy_driver.variables import resolve, vault_location
 
 _DRIVER = "wasm"
 
@@ -67,9 +70,10 @@ def check_nomad(nomad: Nomad, app: App) -> None:
 
 
 def check_secrets(settings: Settings, app: App, out: Output) -> str:
-    """Every secret is in Vault, where its address is known here; gives the paths with their versions.
+    """Every stored secret is in Vault, where its address is known here; gives the paths with their versions.
 
-    The versions become part of the job: a changed secret is a new version of the app. Raises SecretError.
+    The versions become part of the job: a changed secret is a new version of the app. Credentials that Vault makes are
+    for the task alone to ask for. Raises SecretError.
     """
     if not app.secrets:
         return ""
@@ -77,7 +81,9 @@ def check_secrets(settings: Settings, app: App, out: Output) -> str:
         out.event("unchecked", "Secrets are not checked: VAULT_ADDR is not set")
         return ""
     vault = StoredSecrets(Vault(settings))
-    resolve(make_task(app, dict.fromkeys(app.component, ""), values=_any_values(app)), vault)
+    task = make_task(app, dict.fromkeys(app.component, ""), values=_any_values(app))
+    stored = (each for each in task.variable if not is_dynamic(vault_location(task, each)[0]))
+    resolve(replace(task, variable=tuple(stored)), vault)
     return " ".join(f"{path}@{version}" for path, version in sorted(vault.versions.items()))
 
 

@@ -48,6 +48,7 @@ def make_task(
             for name, component in app.component.items()
         ),
         variable=tuple(_variable(app, name, variable, values) for name, variable in app.variables.items()),
+        refresh=app.deploy.vault.refresh,
         limits=app.limits,
     )
 

@@ -29,6 +29,13 @@ class Vault:
             grammar.vault_path,
         ),
     )
+    refresh: str = field(
+        default="0",
+        metadata=doc(
+            "how often the running app's secrets are read again, like `1m`; `0`: with the next deploy only",
+            grammar.refresh,
+        ),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
+from wasmdeploy_driver.duration import seconds
+
 TEMPLATE = re.compile(r"\{\{\s*([a-z][a-z0-9_]*)\s*\}\}")
 """`{{ variable }}` in a value; any other brace is itself."""
 
@@ -176,6 +178,13 @@ def vault_path(value: str) -> str:
     if not value or _VAULT_PATH.fullmatch(value):
         return ""
     return f"{value!r} is no Vault path like secret/team/app"
+
+
+def refresh(value: str) -> str:
+    """How often Vault is asked: a second at least, for every app asks it."""
+    if value == "0":
+        return ""
+    return duration(value) or ("" if seconds(value, "refresh") >= 1 else f"{value!r} is less than 1s")
 
 
 def vault_field(value: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.job import make_task
 from wasmdeploy_cli.manifest import App
+from wasmdeploy_driver.secrets import is_dynamic
 from wasmdeploy_driver.variables import vault_location
 
 
@@ -21,7 +22,7 @@ class Place:
     @property
     def dynamic(self) -> bool:
         """Whether an engine makes the value when it is read, like `database/creds/app`: nothing is stored there."""
-        return self.path.split("/")[1:2] == ["creds"]
+        return is_dynamic(self.path)
 
     def __str__(self) -> str:
         return f"{self.path}#{self.field}"

@@ -32,6 +32,9 @@ def access(app: App, audience: str) -> Access:
     lines = [f"# The secrets of the app {app.name} in the Nomad namespace {app.namespace}."]
     for path in dict.fromkeys(api_path(place) for place in of_app(app)):
         lines += [f'path "{path}" {{', '  capabilities = ["read"]', "}"]
+    if any(place.dynamic for place in of_app(app)):
+        # Renewing a lease is in Vault's default policy, ending it is not. A lease's name cannot be guessed.
+        lines += ['path "sys/leases/revoke" {', '  capabilities = ["update"]', "}"]
     role = {
         "role_type": "jwt",
         "bound_audiences": [audience],

@@ -9,7 +9,7 @@ from typing import Any
 
 from wasmdeploy_cli.errors import SecretError
 from wasmdeploy_cli.vault.client import Vault
-from wasmdeploy_driver.secrets import Secret
+from wasmdeploy_driver.secrets import Secret, is_dynamic
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,18 @@ class StoredSecrets:
 
     def read(self, path: str, field: str) -> Secret | None:
         """The field at `<mount>/<path>`, None where there is none; raises SecretError."""
+        if is_dynamic(path):
+            raise SecretError(
+                f"{path}#{field} is made by Vault when a task reads it, and ended with the task",
+                "here, give a value: --variable NAME=@FILE",
+            )
         if path not in self._read:
             self._read[path] = self._kv.read(path)
         return self._read[path].secret(field)
+
+    def has(self, path: str) -> bool:
+        """Whether anything is at a path that was read."""
+        return bool(self._read[path].fields)
 
     @property
     def versions(self) -> dict[str, int]:

@@ -313,6 +313,14 @@ class Pool:
             else:
                 self._sweep_by(self._thread_idle_since)
 
+    def retire(self) -> None:
+        """Give no process that is there now another request: what they were made from has changed."""
+        for engine in self._engines:
+            engine.spoiled = True
+        idle, self._idle = self._idle, []
+        for engine in idle:
+            engine.close()
+
     def close(self) -> None:
         """End every process and the thread; a guest in the thread is left to the end of this process."""
         self._closed = True

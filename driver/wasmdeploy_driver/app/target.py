@@ -15,20 +15,20 @@ from wasmdeploy_driver.http.response import ResponseHead
 
 
 class FrameTarget:
-    """A component that was composed with the adapter; without a `permit` it may call nobody."""
+    """A component that was composed with the adapter; without a `permit`, which may change, it may call nobody."""
 
     def __init__(
         self, component: int, permit: Callable[[], Grant] | None = None, quota: Quota | None = None
     ) -> None:
         self.quota = quota or Quota()
         self._component = component
-        self._permit = permit
+        self.permit = permit
 
     def call(self, request: Request, pattern: str) -> tuple[Call, Permit | None]:
         """What its guest is told to run for a request, and the grant for its own requests."""
-        if self._permit is None:
+        if self.permit is None:
             return Call(self._component, frame.encode_request(request), trailers=request.trailers), None
-        grant = self._permit()
+        grant = self.permit()
         way_out = frame.encode_way_out(grant.port, grant.token)
         stdin = frame.encode_request(request, way_out)
         return Call(self._component, stdin, trailers=request.trailers), grant

@@ -12,6 +12,7 @@ the key `ok` or `error`, and then the connection closes.
 
     {"call": "start", "vault_token": "…"}   events while it compiles and reads secrets, then
                                             {"ok": {"pid", "host", "port"}} once it serves
+    {"call": "token", "vault_token": "…"}   Nomad has another one for the task; answers {"ok": {}}
     {"call": "stop", "timeout": 5.0}        drain, then exit; answers {"ok": {}} before it exits
     {"call": "signal", "name": "SIGHUP"}    {"ok": {}}
     {"call": "exec", "command": [], "tty"}  a console (`consoles`): both sides send lines until it has ended, then

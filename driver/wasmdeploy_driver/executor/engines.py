@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from wasmdeploy_driver.app.memfile import memory_file
 from wasmdeploy_driver.app.stem import Stem, serve
 from wasmdeploy_driver.app.worker import Run, output_pipe
 from wasmdeploy_driver.executor import cgroup
+from wasmdeploy_driver.executor.core import forbid_core
 from wasmdeploy_driver.executor.image import Image
 from wasmdeploy_driver.executor.prepare import load_guests
 
@@ -50,6 +50,11 @@ class Engines:
         self._stem = stem
         self._has_room = has_room
 
+    def renew(self, image: Image) -> None:
+        """Start them from another image of the same guests from now on."""
+        os.close(self._content)
+        self._content = memory_file(image.to_bytes())
+
     def __call__(self, changed: Callable[[EngineWorker], None]) -> EngineWorker | None:
         """A new one, whose changes `changed` is told; None where there is no room for it now."""
         if not self._has_room():
@@ -78,7 +83,7 @@ class Engines:
 def main(arguments: list[str]) -> int:
     """Serve as a stem on the socket whose number is given."""
     _import_guests()
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the secrets
+    forbid_core()
     serve(socket.socket(fileno=int(arguments[0])), load)
     return 0
 

@@ -19,7 +19,6 @@ from wasmdeploy_driver.task import Component, Dir, Limits
 from wasmdeploy_driver.variables import Values
 
 if TYPE_CHECKING:
-    from wasmdeploy_driver.app.worker import Run
     from wasmdeploy_driver.guest.answerer import Answerer
     from wasmdeploy_driver.guest.bounds import Bounds
     from wasmdeploy_driver.guest.call import AskTrailers, Call, Outcome
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from wasmdeploy_driver.guest.sandbox import Preopen
 
 Notify = Callable[[str, str], None]
+Load = Callable[[], "list[Answerer]"]
 
 
 class Command(Protocol):
@@ -76,7 +76,7 @@ def _compile(
         raise ExecutorError(f"compile cache: {path}: {error.strerror}") from error
 
 
-def load_guests(image: Image, watch: Callable[[], None] | None = None) -> Run:
+def load_guests(image: Image, watch: Callable[[], None] | None = None) -> Guests:
     """Load every component of an app, and give what runs them; raises ConfigError, GuestError.
 
     `watch` is called every few milliseconds while a guest runs.
@@ -84,22 +84,35 @@ def load_guests(image: Image, watch: Callable[[], None] | None = None) -> Run:
     from wasmdeploy_driver.guest.engine import Engine
 
     task = image.launch.task
-    loaders = [(_loader(image, each), task.limits_of(each).fuel > 0) for each in task.component]
+    opened = [open_dirs(image.launch, each.dir) for each in task.component]
 
-    def load() -> list[Answerer]:
-        engines = {fuel: Engine(watch, fuel=fuel) for fuel in {fuel for _, fuel in loaders}}
-        return [load(engines[fuel]) for load, fuel in loaders]
+    def loader(values: Values) -> Load:
+        loaders = [
+            (_loader(image, each, values, dirs), task.limits_of(each).fuel > 0)
+            for each, dirs in zip(task.component, opened, strict=True)
+        ]
 
-    return Guests(load, stays=any(component.isolation == "instance" for component in task.component))
+        def load() -> list[Answerer]:
+            engines = {fuel: Engine(watch, fuel=fuel) for fuel in {fuel for _, fuel in loaders}}
+            return [load(engines[fuel]) for load, fuel in loaders]
+
+        return load
+
+    stays = any(component.isolation == "instance" for component in task.component)
+    return Guests(loader, image.values, stays=stays)
 
 
 class Guests:
-    """The guests of an app, by the numbers of their components; they stay loaded at rest where their instances do."""
+    """The guests of an app, by the numbers of their components; they stay loaded at rest where their instances do.
 
-    def __init__(self, load: Callable[[], list[Answerer]], *, stays: bool) -> None:
-        self._load = load
+    `loader` gives what loads them with an app's variables; it raises ConfigError for values that do not fit.
+    """
+
+    def __init__(self, loader: Callable[[Values], Load], values: Values, *, stays: bool) -> None:
+        self._loader = loader
         self._stays = stays
-        self._guests = load()
+        self._load = self._next = loader(values)
+        self._guests = self._load()
 
     def __call__(
         self, call: Call, stdout: str, stdin: str = "", request_trailers: AskTrailers | None = None
@@ -111,7 +124,13 @@ class Guests:
         """Make ready for the next call of a component what does not depend on it."""
         self._loaded(component).prepare()
 
+    def renew(self, values: Values) -> None:
+        """Give guests these values from the next call on; may be called while one runs. Raises ConfigError."""
+        self._next = self._loader(values)
+
     def _loaded(self, component: int) -> Answerer:
+        if self._load is not self._next:
+            self._load, self._guests = self._next, []
         if not self._guests:
             self._guests = self._load()
         return self._guests[component]
@@ -125,7 +144,9 @@ class Guests:
             trim()
 
 
-def _loader(image: Image, component: Component) -> Callable[[Engine], Answerer]:
+def _loader(
+    image: Image, component: Component, values: Values, dirs: tuple[Preopen, ...]
+) -> Callable[[Engine], Answerer]:
     """What loads a component, as often as it is called; what does not depend on its code is settled now."""
     from wasmdeploy_driver.guest.answerer import Answerer
     from wasmdeploy_driver.guest.component import LoadedComponent
@@ -134,9 +155,8 @@ def _loader(image: Image, component: Component) -> Callable[[Engine], Answerer]:
     from wasmdeploy_driver.guest.sandbox import Context
 
     where = f"component.{component.name}"
-    values, compiled = image.values, image.compiled[component.name]
-    environment = values.fill_all(component.environment, f"{where}.environment")
-    context = Context(environment, (), open_dirs(image.launch, component.dir))
+    compiled = image.compiled[component.name]
+    context = Context(values.fill_all(component.environment, f"{where}.environment"), (), dirs)
     bounds = bounds_of(image.launch.task.limits_of(component), where)
     reuse = reuse_of(component)
     if reuse and compiled.form != "http":

@@ -11,7 +11,6 @@ import contextlib
 import json
 import math
 import os
-import resource
 import signal
 import socket
 import sys
@@ -25,20 +24,21 @@ from wasmdeploy_driver.app.stem import Stem
 from wasmdeploy_driver.errors import ExecutorError, GuestError, GuestTrap, WasmdeployError
 from wasmdeploy_driver.executor import cgroup, control, netns
 from wasmdeploy_driver.executor.consoles import Consoles, has_hung_up
+from wasmdeploy_driver.executor.core import forbid_core
 from wasmdeploy_driver.executor.engines import fork_stem
 from wasmdeploy_driver.executor.external.compile import ExternalGuest, compile_external
 from wasmdeploy_driver.executor.external.serving import ExternalServing, external_command
 from wasmdeploy_driver.executor.image import Compiled, Image
+from wasmdeploy_driver.executor.keeper import Keeper
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.executor.listeners import MAX_DETAIL, Listeners
 from wasmdeploy_driver.executor.logs import Logs
 from wasmdeploy_driver.executor.prepare import Command, compile_all, load_command, load_guests
 from wasmdeploy_driver.executor.run import guest_thread, run, take_streams, tell_task
 from wasmdeploy_driver.executor.serve import Serving, listen
-from wasmdeploy_driver.executor.source import kv_mount, secret_source
 from wasmdeploy_driver.executor.title import show_name
 from wasmdeploy_driver.secrets import Secret
-from wasmdeploy_driver.variables import Values, resolve
+from wasmdeploy_driver.variables import Values
 
 # An executor that nobody tells to start ends itself: whoever made it has died.
 _START_SECONDS = 60.0
@@ -57,6 +57,7 @@ class TaskProcess:
         self._launch = launch
         self._serving: Serving | ExternalServing | None = None
         self._logs: Logs | None = None
+        self._keeper: Keeper | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="start")
         self._started = False
         self._runs = False
@@ -74,6 +75,7 @@ class TaskProcess:
         loop.call_later(_START_SECONDS, self._give_up)
         await self._ended.wait()
         server.close()
+        await self._end_secrets()
         if self._calls:
             await asyncio.wait(self._calls, timeout=_LAST_WORDS_SECONDS)
         if self._logs is not None:
@@ -138,12 +140,13 @@ class TaskProcess:
         match request.get("call"):
             case "start":
                 return await self._start(Secret(str(request.get("vault_token") or "")), send, reader)
+            case "token":
+                if self._keeper is not None:
+                    self._keeper.take_token(Secret(str(request.get("vault_token") or "")))
             case "stop":
                 await self._stop(_seconds(request.get("timeout", 5.0)))
-                return {}
             case "signal":
                 self._signal(str(request.get("name")))
-                return {}
             case "exec":
                 if not self._runs or self._ended.is_set():
                     raise ExecutorError("the task does not run: it has no console now")
@@ -154,6 +157,7 @@ class TaskProcess:
                 return await self._events(send, reader)
             case other:
                 raise ExecutorError(f"unknown call {other!r}")
+        return {}
 
     def _signal(self, name: str) -> None:
         """Taking one without effect keeps Nomad from killing the task for it."""
@@ -161,7 +165,7 @@ class TaskProcess:
             self._tell_task(f"state: {json.dumps(self._inspect())}")
             effect = "the task's state is in its stderr"
         elif name == "SIGHUP":
-            effect = "variables are read at the start: restart the task to read them again"
+            effect = "guests take no signals; secrets are read again by themselves where `refresh` says so"
         else:
             effect = "guests take no signals"
         self._listeners.tell("signal", f"{name} was sent; {effect}")
@@ -174,6 +178,8 @@ class TaskProcess:
         if self._serving is not None:
             host, port = self._serving.address
             facts["listen"] = f"{host}:{port}"
+        if self._keeper is not None:
+            facts |= self._keeper.facts()
         if isinstance(self._serving, Serving):
             app = self._serving.app
             facts |= {"requests": app.requests, "failures": app.failures,
@@ -236,8 +242,15 @@ class TaskProcess:
     async def _prepare(self, token: Secret) -> dict[str, Any]:
         try:
             return await self._bring_up(token)
+        except BaseException:
+            await self._end_secrets()  # whoever hears of the failure kills this process
+            raise
         finally:
             self._thread.shutdown(wait=False)
+
+    async def _end_secrets(self) -> None:
+        if self._keeper is not None:
+            await self._keeper.close()
 
     async def _bring_up(self, token: Secret) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
@@ -251,12 +264,14 @@ class TaskProcess:
         external = await self._apart(compile_external, launch, notify)
         if launch.cgroup is not None:
             cgroup.join(launch.cgroup, launch.id)
-        values = await self._apart(resolve, launch.task, secret_source(launch, token), kv_mount(launch))
+        self._keeper = Keeper(launch, token, notify)
+        values = await self._apart(self._keeper.read)
         if launch.task.secrets:
             self._listeners.tell("secrets", f"{len(launch.task.secrets)} secrets read from Vault")
         if launch.task.module:
             command = await self._apart(load_command, launch, compiled[""], values)
             self._work = asyncio.ensure_future(self._run_command(command))
+            self._keeper.keep(None)
             return {"pid": os.getpid(), "host": "", "port": 0}
         self._serving = await self._make_serving(compiled, external, values)
         ready: asyncio.Future[None] = loop.create_future()
@@ -265,6 +280,7 @@ class TaskProcess:
         if not ready.done():
             self._work.result()
             raise ExecutorError("the HTTP front ended before it served")
+        self._keeper.keep(self._serving.renew if isinstance(self._serving, Serving) else None)
         host, port = self._serving.address
         return {"pid": os.getpid(), "host": host, "port": port}
 
@@ -364,7 +380,7 @@ def main(arguments: list[str], listener: socket.socket | None = None) -> int:
     """
     state = Path(arguments[0])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the secrets
+    forbid_core()
     text = (state / control.LAUNCH).read_text()
     described = json.loads(text)
     show_name(f"wasm:{described['task'].get('app') or described['id']}")

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,11 +20,12 @@ from wasmdeploy_driver.app.worker import THREAD_STACK, Run, ThreadWorker
 from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.egress.connector import Egress
 from wasmdeploy_driver.egress.grant import Bounds as Calls
+from wasmdeploy_driver.egress.grant import Grant
 from wasmdeploy_driver.egress.rules import Rules, parse_rule
 from wasmdeploy_driver.errors import ConfigError
 from wasmdeploy_driver.executor.engines import Engines
 from wasmdeploy_driver.executor.image import Image
-from wasmdeploy_driver.executor.prepare import Notify
+from wasmdeploy_driver.executor.prepare import Guests, Notify
 from wasmdeploy_driver.executor.room import Room
 from wasmdeploy_driver.http.bounds import Bounds
 from wasmdeploy_driver.http.front import HttpFront, listen
@@ -44,7 +46,7 @@ class Serving:
     def __init__(
         self,
         image: Image,
-        guests: Run,
+        guests: Guests,
         stem: Stem,
         listener: socket.socket,
         notify: Notify,
@@ -60,7 +62,10 @@ class Serving:
         self._front = HttpFront(Bounds(body=0, stream=True), most_body_bytes=body_bytes(memory_bytes))
         limits = launch.task.limits
         bounds = PoolBounds(most=at_least(limits.concurrency, 1, "limits.concurrency"))
-        self._pool = Pool(ThreadWorker(guests), Engines(image, stem, Room(launch).is_left), bounds, stuck)
+        self._image = image
+        self._guests = guests
+        self._engines = Engines(image, stem, Room(launch).is_left)
+        self._pool = Pool(ThreadWorker(guests), self._engines, bounds, stuck)
         self._egress = Egress()
         self._targets = targets(image, self._egress)
         queue = at_least(limits.queue, 0, "limits.queue")
@@ -93,6 +98,20 @@ class Serving:
             return None
         return self._front.connection(partial(self.app.answer, Route("/...", target)))
 
+    def renew(self, values: Values) -> None:
+        """Give guests these values from the next request on, all at once; those that run keep theirs.
+
+        Raises ConfigError for values that a template or a rule cannot take, and changes nothing.
+        """
+        image = replace(self._image, values=values)
+        permits = [permit_of(image, component, self._egress) for component in image.launch.task.component]
+        self._guests.renew(values)
+        self._engines.renew(image)
+        self._pool.retire()
+        for target, permit in zip(self._targets.values(), permits, strict=True):
+            if isinstance(target, FrameTarget):
+                target.permit = permit
+
     async def stop(self, timeout: float) -> bool:
         """Stop accepting, wait up to `timeout` seconds for requests in flight; whether all were answered."""
         self.app.draining = True
@@ -115,16 +134,21 @@ def targets(image: Image, egress: Egress) -> dict[str, Target]:
     """How each component is spoken to, by its name; raises ConfigError."""
     found: dict[str, Target] = {}
     for number, component in enumerate(image.launch.task.component):
-        rules = rules_of(component, image.values)
-        limits = image.launch.task.limits_of(component)
-        quota = quota_of(limits, f"component.{component.name}")
+        permit = permit_of(image, component, egress)
+        quota = quota_of(image.launch.task.limits_of(component), f"component.{component.name}")
         if image.compiled[component.name].form == "http":
-            calls = Calls(total=at_least(limits.outbound_calls, 0, f"component.{component.name}.limits"))
-            permit = partial(egress.grant, rules, calls) if rules else None
             found[component.name] = FrameTarget(number, permit, quota)
         else:
             found[component.name] = CgiTarget(number, component.argv, component.args, quota)
     return found
+
+
+def permit_of(image: Image, component: Component, egress: Egress) -> Callable[[], Grant] | None:
+    """What grants a run of a component its own requests, None where it may send none; raises ConfigError."""
+    rules = rules_of(component, image.values)
+    limits = image.launch.task.limits_of(component)
+    calls = Calls(total=at_least(limits.outbound_calls, 0, f"component.{component.name}.limits"))
+    return partial(egress.grant, rules, calls) if rules else None
 
 
 def quota_of(limits: Limits, where: str) -> Quota:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from wasmdeploy_driver.errors import SecretError
 from wasmdeploy_driver.executor.launch import Launch
-from wasmdeploy_driver.secrets import GivenSecrets, Secret, SecretSource, VaultSecrets
+from wasmdeploy_driver.secrets import Reading, Secret, VaultSecrets
 
 
-def secret_source(launch: Launch, token: Secret) -> SecretSource:
-    """Where the task's secrets come from: Vault with the task's token; raises SecretError where either is missing."""
-    if not launch.task.secrets:
-        return GivenSecrets({})
+def vault_secrets(launch: Launch, token: Secret, known: Mapping[str, Reading]) -> VaultSecrets:
+    """The task's secrets in Vault, with its token; raises SecretError where either is missing."""
     if launch.vault is None:
         raise SecretError(
             "the task has secrets, but the driver has no Vault address",
@@ -18,9 +18,8 @@ def secret_source(launch: Launch, token: Secret) -> SecretSource:
         )
     if not token.reveal():
         raise SecretError("the task has secrets, but no Vault token", "add a vault block to the job")
-    return VaultSecrets(
-        launch.vault.address, token, namespace=launch.vault.namespace, ca_cert=launch.vault.ca_cert
-    )
+    vault = launch.vault
+    return VaultSecrets(vault.address, token, namespace=vault.namespace, ca_cert=vault.ca_cert, known=known)
 
 
 def kv_mount(launch: Launch) -> str:

@@ -21,9 +21,11 @@ from wasmdeploy_driver.plugin.launch import launch_of, vault_token
 from wasmdeploy_driver.plugin.proto import driver_pb2, driver_pb2_grpc
 from wasmdeploy_driver.plugin.spec import spec_of
 from wasmdeploy_driver.plugin.status import translated
+from wasmdeploy_driver.plugin.tokens import follow_token, reads_vault
 from wasmdeploy_driver.runner import Handle, Runner
 from wasmdeploy_driver.runner.executors import EXECUTOR
 from wasmdeploy_driver.runner.state import VERSION, State
+from wasmdeploy_driver.secrets import Secret
 from wasmdeploy_driver.task import Task
 
 _FINGERPRINT_EVERY = 30.0
@@ -40,6 +42,7 @@ class Driver(driver_pb2_grpc.DriverServicer):  # type: ignore[misc]  # generated
         self._runner = Runner(Path(self._config.data_dir), command)
         self._events = Events()
         self._names: dict[str, str] = {}
+        self._following: set[asyncio.Task[None]] = set()
         self._mhz = 0.0
 
     def configure(self, config: PluginConfig, nomad: Any) -> None:
@@ -78,8 +81,11 @@ class Driver(driver_pb2_grpc.DriverServicer):  # type: ignore[misc]  # generated
         config = request.handle.config
         if self._runner.find(config.id) is None:
             state = State.from_bytes(request.handle.driver_state)
-            self._runner.recover(config.id, state, self._listener(config))
+            handle = self._runner.recover(config.id, state, self._listener(config))
             self._names[config.id] = config.name
+            if reads_vault(state.directory):
+                # It may have changed while there was no plugin.
+                self._follow_token(handle, Path(config.alloc_dir) / config.name, None)
             _LOG.info("recovered task %s, executor %d", config.id, state.pid)
         return driver_pb2.RecoverTaskResponse()
 
@@ -94,6 +100,8 @@ class Driver(driver_pb2_grpc.DriverServicer):  # type: ignore[misc]  # generated
         token = vault_token(config, launch)
         handle = await self._runner.start(launch, token, self._listener(config))
         self._names[config.id] = config.name
+        if token is not None:
+            self._follow_token(handle, launch.root, token)
         _LOG.info("started task %s, executor %d", config.id, handle.state.pid)
         return driver_pb2.StartTaskResponse(
             result=driver_pb2.StartTaskResponse.SUCCESS, handle=answers.task_handle(handle, config, VERSION)
@@ -170,6 +178,11 @@ class Driver(driver_pb2_grpc.DriverServicer):  # type: ignore[misc]  # generated
     async def DestroyNetwork(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Refuse: Nomad made it."""
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "Nomad destroys the networks of wasm tasks")
+
+    def _follow_token(self, handle: Handle, root: Path, passed: Secret | None) -> None:
+        following = asyncio.ensure_future(follow_token(handle, root, passed))
+        self._following.add(following)
+        following.add_done_callback(self._following.discard)
 
     async def _handle(self, task_id: str, context: Any) -> Handle:
         handle = self._runner.find(task_id)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,12 +12,12 @@ import msgpack
 from wasmdeploy_driver.errors import ConfigError, SecretError
 from wasmdeploy_driver.executor.launch import Cgroup, Launch, VaultServer
 from wasmdeploy_driver.plugin.config import PluginConfig
+from wasmdeploy_driver.plugin.tokens import read_token
 from wasmdeploy_driver.runner.check import check
 from wasmdeploy_driver.schema import decode
 from wasmdeploy_driver.secrets import Secret
 from wasmdeploy_driver.task import Task
 
-_MAX_TOKEN = 16 << 10
 _MOST_PATH = 4096
 
 
@@ -71,12 +69,12 @@ def vault_token(config: Any, launch: Launch) -> Secret | None:
             f"a job called {config.job_id!r} gets no secrets: in Vault's policies * and + stand for other jobs' names",
             "give the job another name",
         )
-    token = _read_below(launch.root, "private", "vault_token").strip()
-    if not token:
+    token = read_token(launch.root)
+    if token is None:
         raise SecretError(
             f"the task has secrets ({names}), but Nomad gave it no Vault token", "add `vault {}` to the task"
         )
-    return Secret(token)
+    return token
 
 
 def _task(config: Any) -> Task:
@@ -125,22 +123,3 @@ def _refuse_unserved(config: Any) -> None:
     for name, there in (("user", config.user), ("devices", config.devices), ("volume mounts", config.mounts)):
         if there:
             raise ConfigError(f"the driver wasm does not serve {name} yet", "remove it from the task")
-
-
-def _read_below(root: Path, *names: str) -> str:
-    """A small file's text, empty where there is none; never through a symbolic link."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-    with contextlib.ExitStack() as open_files:
-        try:
-            descriptor = os.open(root, flags | os.O_DIRECTORY)
-            open_files.callback(os.close, descriptor)
-            for name in names:
-                descriptor = os.open(name, flags, dir_fd=descriptor)
-                open_files.callback(os.close, descriptor)
-        except FileNotFoundError:
-            return ""
-        except OSError as error:
-            raise SecretError(f"the task's Vault token cannot be read: {error.strerror}") from error
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise SecretError("the task's Vault token is no regular file")
-        return os.read(descriptor, _MAX_TOKEN).decode(errors="replace")

@@ -36,6 +36,10 @@ def check(task: Task) -> None:
     if task.limits.memory_mb <= 0:
         raise ConfigError(f"limits.memory_mb: {task.limits.memory_mb} is no amount of memory")
     duration.seconds(task.limits.timeout, "limits.timeout")
+    if 0 < duration.seconds(task.refresh, "refresh") < 1:
+        raise ConfigError(
+            f"refresh: {task.refresh!r} is too often for Vault", "write 1s or more, or 0 for never"
+        )
 
 
 def _check_digest(digest: str, where: str) -> None:

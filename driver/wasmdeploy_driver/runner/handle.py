@@ -21,6 +21,7 @@ from wasmdeploy_driver.runner.exit import ExitStatus, ended_at, exit_without_rec
 from wasmdeploy_driver.runner.spawn import Child
 from wasmdeploy_driver.runner.state import State
 from wasmdeploy_driver.runner.stats import Sampler
+from wasmdeploy_driver.secrets import Secret
 
 CALL_TIMEOUT = 10.0
 _RECONNECT = 1.0
@@ -70,6 +71,10 @@ class Handle:
             await self.kill()
         elif self.exit is None:
             await self._call({"call": "signal", "name": name})
+
+    async def pass_token(self, token: Secret) -> None:
+        """Give the executor the task's new Vault token; raises ExecutorError where that fails."""
+        await self._call({"call": "token", "vault_token": token.reveal()})
 
     async def inspect(self) -> dict[str, Any]:
         """What the executor says of itself; empty once it has ended."""

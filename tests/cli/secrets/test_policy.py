@@ -39,6 +39,7 @@ def test_the_policy_names_the_apps_paths(tmp_path: Path) -> None:
         'path "secret/data/prod/shop" {\n  capabilities = ["read"]\n}\n'
         'path "kv/data/team/shared" {\n  capabilities = ["read"]\n}\n'
         'path "database/creds/shop" {\n  capabilities = ["read"]\n}\n'
+        'path "sys/leases/revoke" {\n  capabilities = ["update"]\n}\n'
     )
 
 

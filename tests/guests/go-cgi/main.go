@@ -61,6 +61,15 @@ func main() {
 			time.Sleep(5 * time.Millisecond)
 		}
 		fmt.Print("Content-Type: text/plain\n\nwaited\n")
+	case strings.HasPrefix(path, "/late"): // its environment, once the file /data/go is there
+		os.WriteFile("/data/waiting", nil, 0o644)
+		for {
+			if _, err := os.Stat("/data/go"); err == nil {
+				break
+			}
+			time.Sleep(5 * time.Millisecond)
+		}
+		fmt.Print("Content-Type: text/plain\n\n", strings.Join(os.Environ(), "\n"), "\n")
 	case strings.HasPrefix(path, "/split"):
 		fmt.Print("Content-Type: text/plain\rSet-Cookie: stolen\n\n")
 	case strings.HasPrefix(path, "/nap"):
