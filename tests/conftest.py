@@ -8,6 +8,7 @@ __all__ = ["stack", "vault"]
 
 
 def pytest_configure() -> None:
-    """Hear Ctrl-C: a run in the background of a shell ignores it, and what it starts would, too."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Hear signals: a run in a shell's background or under nohup ignores some, and what it starts would, too."""
+    for number, handler in (signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)

@@ -14,27 +14,21 @@ slot away and goes on beside the others: a guest that waits holds up nobody. Pas
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from wasmdeploy_driver.app.body import Feed
 from wasmdeploy_driver.app.exchange import Exchange
-from wasmdeploy_driver.app.worker import Worker, WorkerGone
-from wasmdeploy_driver.errors import GuestTimeout
-from wasmdeploy_driver.guest.call import Outcome, Stdin
+from wasmdeploy_driver.app.running import Running
+from wasmdeploy_driver.app.worker import Worker
 
-# While guests run they are looked at this often; the output of one that has run for longer is read as it comes.
+# While guests run they are looked at this often, and the slow ones seldom.
 _TICK_SECONDS = 0.002
-_WATCH_SECONDS = 0.005
 _REST_SECONDS = 0.1
-# The clock that interrupts guests is a little late; a guest that goes on this long past its limit is blocked.
-GRACE_SECONDS = 1.0
 _GROW_SECONDS = 0.002
 _STARTING = 4
 _AGAIN_SECONDS = 0.1
@@ -100,7 +94,7 @@ class Pool:
         self._stuck = stuck
         self._idle: list[EngineLike] = []
         self._engines: set[EngineLike] = set()
-        self._running: dict[_Run, None] = {}
+        self._running: dict[Running, None] = {}
         self._slots_taken = 0
         self._feeding = 0  # runs whose requests still come
         self._queue: deque[Exchange] = deque()
@@ -156,7 +150,7 @@ class Pool:
             if exchange.answered:
                 self._put_back(worker)
             else:
-                _Run(self, exchange, worker).begin()
+                Running(self, exchange, worker).begin()
 
     def _next(self) -> tuple[int, Worker] | None:
         """Which of those that wait can run now, and where."""
@@ -215,7 +209,13 @@ class Pool:
 
     # what runs
 
-    def _enter(self, run: _Run) -> None:
+    @property
+    def patience(self) -> float:
+        """For how many seconds a guest may compute before it is slow."""
+        return self._bounds.patience
+
+    def enter(self, run: Running) -> None:
+        """It runs now, and holds a slot."""
         self._running[run] = None
         self._slots_taken += 1
         self._feeding += run.exchange.request.rest is not None
@@ -223,7 +223,8 @@ class Pool:
         if self._ticking is None or self._resting:
             self._tick_in(_TICK_SECONDS)
 
-    def _leave(self, run: _Run, *, slow: bool) -> None:
+    def leave(self, run: Running, *, slow: bool) -> None:
+        """It has ended; a `slow` one has given its slot away before."""
         del self._running[run]
         if not slow:
             self._slots_taken -= 1
@@ -232,10 +233,10 @@ class Pool:
         self._put_back(run.worker)
         self._go_on()
 
-    def _again(self, run: _Run) -> None:
+    def again(self, run: Running) -> None:
         """Its worker was gone before it began: the next one takes it."""
         self._queue.appendleft(run.exchange)
-        self._leave(run, slow=False)
+        self.leave(run, slow=False)
 
     def _tick_in(self, seconds: float) -> None:
         if self._ticking is not None:
@@ -249,13 +250,16 @@ class Pool:
         for run in tuple(self._running):
             # A guest that began within this tick is quick, most likely.
             if run.begun <= now - _TICK_SECONDS:
-                with told():
+                try:
                     run.look(now)
+                except Exception as error:  # noqa: BLE001  # the clock that runs here is everybody's
+                    traceback.print_exception(error, file=sys.stderr)
         if self._running:
             # Those that gave their slots away have only their time limits left to look at.
             self._tick_in(_TICK_SECONDS if self._slots_taken else _REST_SECONDS)
 
-    def _give_slot(self) -> None:
+    def give_slot(self) -> None:
+        """A guest goes on beside the others: its slot is the next one's."""
         self._slots_taken -= 1
         self._go_on()
 
@@ -330,101 +334,3 @@ class Pool:
         for engine in tuple(self._engines):
             engine.close()
         self._thread.close()
-
-
-class _Run:
-    """One guest at work."""
-
-    __slots__ = ("_computed", "_feed", "_given_up", "_pool", "_slept", "_slow", "begun", "exchange", "worker")
-
-    def __init__(self, pool: Pool, exchange: Exchange, worker: Worker) -> None:
-        self._pool = pool
-        self._feed: Feed | None = None
-        self._slow = self._given_up = False
-        self._computed = -1.0
-        self._slept = False
-        self.begun = pool._loop.time()
-        self.exchange = exchange
-        self.worker = worker
-
-    def begin(self) -> None:
-        self._pool._enter(self)
-        try:
-            self._start()
-        except WorkerGone:
-            self.worker.spoiled = True
-            self.exchange.withdraw()
-            if self._feed is not None:
-                self._feed.withdraw()
-            self._pool._again(self)
-        except Exception as error:  # noqa: BLE001  # whatever it is costs this request, and not its place
-            self._ended(Outcome.failed(error))
-
-    def _start(self) -> None:
-        exchange, worker = self.exchange, self.worker
-        exchange.begin(worker)
-        if (rest := exchange.request.rest) is None:
-            worker.start(exchange.call, self._ended)
-        else:
-            self._feed = Feed(exchange.call.stdin, rest, self._broken, worker.tell_trailers)
-            worker.start(exchange.call, self._ended, Stdin.PIPE, self._feed.descriptor)
-            self._feed.begin()
-
-    def look(self, now: float) -> None:
-        """See how long it has run by now."""
-        ran = now - self.begun
-        if ran > _WATCH_SECONDS:
-            self.exchange.watch()
-        if not self._slow and self._is_slow():
-            self._slow = True
-            self._pool._give_slot()
-        limit = self.exchange.quota.seconds
-        if limit and ran > limit + GRACE_SECONDS and not self._given_up:
-            self._give_up(limit)
-
-    def _is_slow(self) -> bool:
-        """Whether it waits, which it did when it was looked at before, or has computed for longer than it may.
-
-        What counts is its own state and time: on a busy machine a quick guest may take long, and more processes would
-        only make it busier.
-        """
-        slept, self._slept = self._slept, self.worker.sleeps()
-        if self._slept:
-            return slept
-        if self._computed < 0:
-            self._computed = self.worker.computed()
-            return False
-        return self.worker.computed() - self._computed > self._pool._bounds.patience
-
-    def _give_up(self, limit: float) -> None:
-        """It is blocked where nothing can interrupt it."""
-        self._given_up = True
-        reason = f"the guest was blocked past its time limit of {limit:g} s"
-        if self.worker.process:
-            self.worker.kill(Outcome(reason, late=True))
-            return
-        # Its thread is lost until the call returns; the processes go on without it.
-        self.exchange.close()
-        self.exchange.fail(GuestTimeout(reason))
-        self.worker.spoiled = True
-
-    def _broken(self, reason: str) -> None:
-        self.exchange.left = True
-        self.worker.kill(Outcome(f"the request broke off: {reason}"))
-
-    def _ended(self, outcome: Outcome) -> None:
-        if self._feed is not None:
-            self._feed.close()
-        if not self.worker.process:
-            self.worker.spoiled = False
-        self.exchange.ended(outcome)
-        self._pool._leave(self, slow=self._slow)
-
-
-@contextlib.contextmanager
-def told() -> Iterator[None]:
-    """Go on after an exception that nobody expected: the clock that runs here is everybody's."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001  # see above
-        traceback.print_exception(error, file=sys.stderr)
