@@ -25,9 +25,10 @@ class World:
         settings = {"slots": 1, "patience": 0.001} | bounds
         self.pool = Pool(self.thread, self.engines, PoolBounds(**settings), lambda: self.stuck.append(True))
 
-    def submit(self, rest=None):
+    def submit(self, rest=None, left=bool):
         """A request, submitted."""
-        exchange = Exchange(self.target, Request("POST", "http", b"a", b"/", (), b"", "", rest), "/...")
+        request = Request("POST", "http", b"a", b"/", rest=rest, headers=(), left=left)
+        exchange = Exchange(self.target, request, "/...")
         self.pool.submit(exchange)
         return exchange
 
@@ -293,6 +294,25 @@ def test_the_thread_rests():
         await until(lambda: world.thread.rests == 2)
         await asyncio.sleep(0.05)
         assert world.thread.rests == 2
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_left_while_it_waited():
+    """Nothing is run for a client that did not wait for its turn; the next one gets it."""
+
+    async def scenario():
+        world = World(engines=0, patience=10.0)
+        first = world.submit()
+        gone, stays = world.submit(left=lambda: True), world.submit()
+        world.thread.answer()
+        await first.response
+        with pytest.raises(Busy, match="did not wait"):
+            await gone.response
+        assert len(world.thread.calls) == 2
+        world.thread.answer(b"stays")
+        assert bytes((await stays.response).body) == b"stays"
+        assert (world.pool.running, world.pool.waiting) == (0, 0)
 
     asyncio.run(scenario())
 

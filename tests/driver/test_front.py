@@ -97,6 +97,43 @@ def test_keep_alive() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize(
+    ("asks", "end", "leaves"),
+    [
+        (b"/wait", "close", True),
+        (b"/wait", "half", True),
+        (b"/wait", "reset", True),
+        (b"/wait?close", "half", False),
+    ],
+)
+def test_a_client_that_leaves_before_its_answer(asks: bytes, end: str, leaves: bool) -> None:
+    """Whoever has the request is told; a client that only sends no more waits, on a connection that ends anyway."""
+
+    async def scenario(served: Served) -> None:
+        client = socket.create_connection(served.address)
+        last = b"Connection: close\r\n" if asks.endswith(b"close") else b""
+        client.sendall(b"GET %b HTTP/1.1\r\nHost: a\r\n%b\r\n" % (asks, last))
+        await served.waiting.wait()
+        (request,) = served.asked
+        assert not request.left()
+        if end == "half":
+            client.shutdown(socket.SHUT_WR)
+        else:
+            if end == "reset":
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            client.close()
+        (connection,) = served.front._shared.connections
+        async with asyncio.timeout(20):
+            while not (connection._ended_input or connection._lost):
+                await asyncio.sleep(0.001)
+        assert request.left() == leaves
+        served.go.set()
+        await served.answered.wait()
+        client.close()
+
+    run(scenario)
+
+
 def test_pipelined_requests_are_answered_in_order() -> None:
     """A request is not started before the one in front of it is answered."""
 

@@ -361,10 +361,12 @@ def test_a_client_that_takes_its_request_back() -> None:
             first, second = client.ask(head=POST, body=b""), client.ask()
             await until_body(client, second, b"a")
             await until(lambda: len(served.asked) == 2)
+            assert not any(request.left() for request in served.asked)
             client.h2.reset_stream(first, ErrorCodes.CANCEL)
             client.h2.reset_stream(second, ErrorCodes.CANCEL)
             client.flush()
             await broken.wait()
+            assert all(request.left() for request in served.asked)
             await rest.closed.wait()
             served.answer = lambda _: Response(204)
             assert await client.status(client.ask()) == 204

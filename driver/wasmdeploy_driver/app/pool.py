@@ -147,7 +147,8 @@ class Pool:
             at, worker = found
             exchange = self._queue[at]
             del self._queue[at]
-            if exchange.answered:
+            if exchange.answered or exchange.request.left():
+                exchange.fail(Busy("the client did not wait for its turn"))
                 self._put_back(worker)
             else:
                 Running(self, exchange, worker).begin()

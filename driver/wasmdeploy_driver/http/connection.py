@@ -48,6 +48,7 @@ class Connection(asyncio.Protocol):
         self._lost = False  # the socket is closed
         self._ending = False  # what comes in is no longer looked at
         self._ended_input = False
+        self._keeps = False  # the request under way leaves the connection open
         self._reading_paused = False
         self._gate = Gate()  # closed while the client does not read
         self._body: InboundBody | None = None  # of the request under way, where it was passed on in part
@@ -66,7 +67,7 @@ class Connection(asyncio.Protocol):
         self._client: str = peer[0] if isinstance(peer, tuple) else ""
         shared = self._shared
         open_body = self._open_body if shared.bounds.stream else None
-        self._reader = Reader(shared.bounds, shared.budget, self._client, open_body)
+        self._reader = Reader(shared.bounds, shared.budget, self._client, open_body, self._has_left)
         full = len(shared.connections) >= shared.most
         shared.connections.add(self)
         if full:  # it is not lingered over, which would take what there is too little of
@@ -175,6 +176,7 @@ class Connection(asyncio.Protocol):
     def _start(self, incoming: Incoming) -> None:
         self._stop_waiting()
         self._part = ""
+        self._keeps = incoming.keep_alive
         if incoming.request.rest is not None:
             self._body = cast(InboundBody, incoming.request.rest)
         self._answering = self._loop.create_task(self._answer(incoming))
@@ -308,6 +310,13 @@ class Connection(asyncio.Protocol):
     def _write(self, response: Response, connection: bytes, head_only: bool) -> None:
         for part in encode_response(response, self._shared.clock.header(), connection, head_only):
             self._transport.write(part)
+
+    def _has_left(self) -> bool:
+        """Whether nobody hears the answer under way.
+
+        A client that sends no more has left where the connection was to be kept, as far as can be told.
+        """
+        return self._lost or (self._ended_input and self._keeps)
 
     # the end
 

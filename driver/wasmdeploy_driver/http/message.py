@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -29,6 +30,10 @@ class Body(Protocol):
         ...
 
 
+def _stays() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """A request; `target` is the raw request target (path and query), header names are in lower case."""
@@ -42,6 +47,8 @@ class Request:
     client: str = ""  # the peer's address, for CGI
     rest: Body | None = None  # what follows `body`
     trailers: Headers = ()  # of a whole body
+    # Whether its client has gone since, so that nobody would hear an answer.
+    left: Callable[[], bool] = field(default=_stays, compare=False)
 
     @property
     def path(self) -> bytes:

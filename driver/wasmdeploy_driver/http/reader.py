@@ -47,7 +47,9 @@ class Reader:
         budget: Budget,
         client: str,
         open_body: Callable[[], InboundBody] | None = None,
+        left: Callable[[], bool] = bool,
     ) -> None:
+        self._left = left
         self._open_body = open_body
         self._pass_on = PASS_ON_BYTES if open_body is not None else sys.maxsize
         self._bounds = bounds
@@ -300,7 +302,7 @@ class Reader:
             self._chunks, self._held = [], 0
         request = Request(
             head.method, head.scheme, head.authority, head.target, head.headers, body, self._client, rest,
-            trailers,
+            trailers, self._left,
         )  # fmt: skip
         return Incoming(request, head.keep_alive, head.http10)
 

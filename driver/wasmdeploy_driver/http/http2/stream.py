@@ -197,7 +197,7 @@ class Stream:
         self._chunks, self._held = [], 0
         request = Request(
             head.method, head.scheme, head.authority, head.target, head.headers, body, self._carrier.client,
-            rest, trailers,
+            rest, trailers, lambda: self._gone,
         )  # fmt: skip
         self._forget_body()
         self._task = asyncio.get_running_loop().create_task(self._answer(request))
