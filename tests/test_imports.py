@@ -34,7 +34,7 @@ DRIVER_LAYERS = (
     ("guest",),
     ("http", "variables", "egress"),
     ("secrets",),
-    ("task", "schema", "duration"),
+    ("task", "schema", "duration", "timer"),
     ("errors",),
 )
 HTTP_LAYERS = (("serve",), ("outbound",), ("body", "variables"), ("messages",), ("headers", "component"))

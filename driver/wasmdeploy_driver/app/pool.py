@@ -25,6 +25,7 @@ from typing import Protocol, cast
 from wasmdeploy_driver.app.exchange import Exchange
 from wasmdeploy_driver.app.running import Running
 from wasmdeploy_driver.app.worker import Worker
+from wasmdeploy_driver.timer import Timer
 
 # While guests run they are looked at this often, and the slow ones seldom.
 _TICK_SECONDS = 0.002
@@ -98,10 +99,11 @@ class Pool:
         self._slots_taken = 0
         self._feeding = 0  # runs whose requests still come
         self._queue: deque[Exchange] = deque()
-        self._growing: asyncio.TimerHandle | None = None
-        self._sweeping: asyncio.TimerHandle | None = self._loop.call_later(bounds.idle, self._sweep)
-        self._expiring: asyncio.TimerHandle | None = None
-        self._ticking: asyncio.TimerHandle | None = None
+        self._growing = Timer(self._grow)
+        self._sweeping = Timer(self._sweep)
+        self._expiring = Timer(self._expire)
+        self._ticking = Timer(self._tick)
+        self._sweeping.set(bounds.idle)
         self._resting = False
         self._thread_idle, self._thread_rests = True, False
         self._thread_runs, self._thread_since = 0, self._loop.time()
@@ -127,17 +129,16 @@ class Pool:
         """Run the exchange's guest as soon as it is its turn."""
         self._queue.append(exchange)
         self._go_on()
-        if self._queue and self._expiring is None:
-            self._expiring = self._loop.call_later(self._bounds.wait, self._expire)
+        if self._queue and not self._expiring.runs:
+            self._expiring.set(self._bounds.wait)
 
     def _expire(self) -> None:
         """Refuse what has waited for too long."""
-        self._expiring = None
         oldest = self._loop.time() - self._bounds.wait
         while self._queue and self._queue[0].since <= oldest:
             self._queue.popleft().fail(Busy("the request did not get its turn in time"))
         if self._queue:
-            self._expiring = self._loop.call_at(self._queue[0].since + self._bounds.wait, self._expire)
+            self._expiring.set_at(self._queue[0].since + self._bounds.wait)
 
     def _go_on(self) -> None:
         while self._queue and self._slots_taken < self._slots and len(self._running) < self._bounds.most:
@@ -221,7 +222,7 @@ class Pool:
         self._slots_taken += 1
         self._feeding += run.exchange.request.rest is not None
         run.exchange.quota.running += 1
-        if self._ticking is None or self._resting:
+        if self._resting or not self._ticking.runs:
             self._tick_in(_TICK_SECONDS)
 
     def leave(self, run: Running, *, slow: bool) -> None:
@@ -240,13 +241,10 @@ class Pool:
         self.leave(run, slow=False)
 
     def _tick_in(self, seconds: float) -> None:
-        if self._ticking is not None:
-            self._ticking.cancel()
         self._resting = seconds > _TICK_SECONDS
-        self._ticking = self._loop.call_later(seconds, self._tick)
+        self._ticking.set(seconds)
 
     def _tick(self) -> None:
-        self._ticking = None
         now = self._loop.time()
         for run in tuple(self._running):
             # A guest that began within this tick is quick, most likely.
@@ -267,11 +265,10 @@ class Pool:
     # more processes, and fewer
 
     def _grow_soon(self) -> None:
-        if self._growing is None and not self._closed:
-            self._growing = self._loop.call_later(_GROW_SECONDS, self._grow)
+        if not (self._growing.runs or self._closed):
+            self._growing.set(_GROW_SECONDS)
 
     def _grow(self) -> None:
-        self._growing = None
         starting = sum(not engine.ready for engine in self._engines)
         room = self._bounds.most - 1 - len(self._engines)
         # A process for each free slot; where guests wait, for those that will have waited in a moment, too.
@@ -279,7 +276,7 @@ class Pool:
         wanted = max(self._slots - self._slots_taken, min(slow, _STARTING))
         for _ in range(min(len(self._queue) - starting, wanted - starting, room)):
             if not self._add_engine():
-                self._growing = self._loop.call_later(_AGAIN_SECONDS, self._grow)
+                self._growing.set(_AGAIN_SECONDS)
                 break
         if self._queue and not self._engines and self._thread.spoiled:
             self._stuck()
@@ -300,12 +297,11 @@ class Pool:
         self._go_on()
 
     def _sweep_by(self, since: float) -> None:
-        if self._sweeping is None and not self._closed:
-            self._sweeping = self._loop.call_at(since + self._bounds.idle, self._sweep)
+        if not (self._sweeping.runs or self._closed):
+            self._sweeping.set_at(since + self._bounds.idle)
 
     def _sweep(self) -> None:
         """End processes that have been idle for long enough, and let the thread give its memory back."""
-        self._sweeping = None
         oldest = self._loop.time() - self._bounds.idle
         while self._idle and self._idle[0].idle_since <= oldest:
             self._idle.pop(0).close()
@@ -330,8 +326,7 @@ class Pool:
         """End every process and the thread; a guest in the thread is left to the end of this process."""
         self._closed = True
         for timer in (self._growing, self._sweeping, self._expiring, self._ticking):
-            if timer is not None:
-                timer.cancel()
+            timer.stop()
         for engine in tuple(self._engines):
             engine.close()
         self._thread.close()

@@ -25,6 +25,7 @@ from wasmdeploy_driver.egress.grant import Grant
 from wasmdeploy_driver.egress.head import MAX_HEAD, Call, parse, token_of
 from wasmdeploy_driver.egress.outbound import Outbound
 from wasmdeploy_driver.egress.rules import Target
+from wasmdeploy_driver.timer import Timer
 
 Internal = Callable[[str | None], asyncio.Protocol | None]
 """The protocol that answers for the app itself (None) or a component by its name, in lower case; None: no such one."""
@@ -62,7 +63,8 @@ class Inbound(asyncio.Protocol):
         self._out: Outbound | None = None
         self._inner: asyncio.Protocol | None = None
         self._left: int | None = 0  # of the body; None: it ends where its chunks do
-        self._timer: asyncio.TimerHandle | None = None
+        self._end_by = Timer(self.abort)
+        self._answer_by = Timer(lambda: self.fail(CallError(FIRST_BYTE_TIMEOUT)))
         self._answered = False
         self._ending = False
         self.ended_input = False
@@ -73,7 +75,7 @@ class Inbound(asyncio.Protocol):
         """A client has connected."""
         self.transport = cast(asyncio.Transport, transport)
         self._shared.connections.add(self)
-        self._wait(_HEAD_SECONDS, self.abort)
+        self._end_by.set(_HEAD_SECONDS)
         if len(self._shared.connections) > 2 * self._shared.most:  # they cannot all be guests
             self.abort()
 
@@ -116,7 +118,8 @@ class Inbound(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is closed."""
         self._ending = True
-        self._stop_waiting()
+        self._end_by.stop()
+        self._answer_by.stop()
         self._shared.connections.discard(self)
         if self._grant is not None:
             self._grant.leave(self)
@@ -140,7 +143,7 @@ class Inbound(asyncio.Protocol):
         if len(head) > MAX_HEAD:
             self.fail(CallError("HTTP-request-header-section-size"))
         elif end:
-            self._stop_waiting()
+            self._end_by.stop()
             self.transport.pause_reading()
             self._buffer = rest
             self._task = self._loop.create_task(self._make(bytes(head), self._grant))
@@ -182,7 +185,7 @@ class Inbound(asyncio.Protocol):
             out.end_output()
         self.transport.resume_reading()
         if call.first_byte and not self._answered:
-            self._wait(call.first_byte, lambda: self.fail(CallError(FIRST_BYTE_TIMEOUT)))
+            self._answer_by.set(call.first_byte)
 
     def _pass_on(self, data: bytes) -> None:
         """Send a part of the body; what goes beyond its length would be another request, and is dropped."""
@@ -205,7 +208,7 @@ class Inbound(asyncio.Protocol):
         """The other side has sent bytes."""
         if not self._ending:
             self._answered = True
-            self._stop_waiting()
+            self._answer_by.stop()
             self.transport.write(data)
 
     def answer_ended(self) -> None:
@@ -242,7 +245,8 @@ class Inbound(asyncio.Protocol):
         )
         # The client is to close: it forgets an answer whose connection ends before its request is sent whole.
         self.transport.resume_reading()
-        self._wait(_ENDING_SECONDS, self.abort)
+        self._answer_by.stop()
+        self._end_by.set(_ENDING_SECONDS)
 
     def abort(self) -> None:
         """End the call now, on both sides; the client sees a reset, which is not the end of an answer."""
@@ -252,12 +256,3 @@ class Inbound(asyncio.Protocol):
         self.transport.abort()
         if self._out is not None:
             self._out.transport.abort()
-
-    def _wait(self, seconds: float, late: Callable[[], None]) -> None:
-        self._stop_waiting()
-        self._timer = self._loop.call_later(seconds, late)
-
-    def _stop_waiting(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None

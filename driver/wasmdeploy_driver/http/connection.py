@@ -26,6 +26,7 @@ from wasmdeploy_driver.http.message import Response, text_response
 from wasmdeploy_driver.http.reader import Incoming, Reader
 from wasmdeploy_driver.http.shared import Shared, answer_to
 from wasmdeploy_driver.http.wire import CONTINUE, encode_response
+from wasmdeploy_driver.timer import Timer
 
 # While a request is answered, this much of what follows is read ahead.
 _AHEAD = 64 << 10
@@ -56,7 +57,7 @@ class Connection(asyncio.Protocol):
         self._unwritten = 0
         self._part = ""  # of the request that is waited for
         self._fresh = True  # it is not known yet which version of HTTP is spoken
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = Timer(self._too_slow)
 
     # the transport's calls
 
@@ -74,7 +75,7 @@ class Connection(asyncio.Protocol):
             self._write(text_response(503, "too many connections"), _CLOSE, head_only=False)
             self._end(linger=False)
         else:
-            self._wait(shared.patience.idle)
+            self._timer.set(shared.patience.idle)
 
     def data_received(self, data: bytes) -> None:
         """The client has sent bytes."""
@@ -107,7 +108,7 @@ class Connection(asyncio.Protocol):
         self._gate.closed = True
         self._unwritten = self._transport.get_write_buffer_size()
         if not self._ending:
-            self._wait(self._shared.patience.idle)
+            self._timer.set(self._shared.patience.idle)
 
     def resume_writing(self) -> None:
         """The answer has gone out, or what there was of it."""
@@ -115,16 +116,16 @@ class Connection(asyncio.Protocol):
         if self._ending:
             return
         if self._answering is not None:
-            self._stop_waiting()
+            self._timer.stop()
         else:
             self._part = ""
-            self._wait(self._shared.patience.idle)
+            self._timer.set(self._shared.patience.idle)
             self._go_on()
 
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is closed; a guest that still works for it goes on, and nobody hears its answer."""
         self._lost = self._ending = True
-        self._stop_waiting()
+        self._timer.stop()
         self._reader.close()
         if self._answering is None:
             self._shared.forget(self)
@@ -164,7 +165,7 @@ class Connection(asyncio.Protocol):
             return False
         from wasmdeploy_driver.http.http2.connection import Http2Connection
 
-        self._stop_waiting()
+        self._timer.stop()
         self._ending = True
         other = Http2Connection(self._shared, self._transport, self._client)
         self._shared.connections.add(other)
@@ -174,7 +175,7 @@ class Connection(asyncio.Protocol):
         return False
 
     def _start(self, incoming: Incoming) -> None:
-        self._stop_waiting()
+        self._timer.stop()
         self._part = ""
         self._keeps = incoming.keep_alive
         if incoming.request.rest is not None:
@@ -188,16 +189,16 @@ class Connection(asyncio.Protocol):
             if self._reader.waits:  # the application decides whether it wants the body
                 self._pass_on()
             elif before != "body":
-                self._wait(PASS_ON_SECONDS)
+                self._timer.set(PASS_ON_SECONDS)
             return
         if self._reader.wants_continue():
             self._transport.write(CONTINUE)
         if self._part == "body":
-            self._wait(patience.body)
+            self._timer.set(patience.body)
         elif self._part == "head" and before != "head":
-            self._wait(patience.head)  # for all of it, however many pieces it comes in
-        elif self._timer is None:
-            self._wait(patience.idle)
+            self._timer.set(patience.head)  # for all of it, however many pieces it comes in
+        elif not self._timer.runs:
+            self._timer.set(patience.idle)
 
     def _pass_on(self) -> None:
         incoming = self._reader.begin()
@@ -362,25 +363,15 @@ class Connection(asyncio.Protocol):
         else:
             transport.close()
         self._unwritten = transport.get_write_buffer_size()
-        self._wait(self._shared.patience.idle if self._unwritten else self._shared.patience.linger)
+        self._timer.set(self._shared.patience.idle if self._unwritten else self._shared.patience.linger)
 
     # time
 
-    def _wait(self, seconds: float) -> None:
-        self._stop_waiting()
-        self._timer = self._loop.call_later(seconds, self._too_slow)
-
-    def _stop_waiting(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
     def _too_slow(self) -> None:
-        self._timer = None
         unwritten = self._transport.get_write_buffer_size()
         if 0 < unwritten < self._unwritten:  # a slow client, but it reads
             self._unwritten = unwritten
-            self._wait(self._shared.patience.idle)
+            self._timer.set(self._shared.patience.idle)
         elif self._ending or self._gate.closed:
             self._transport.abort()
         elif self._part == "body" and self._shared.bounds.stream:

@@ -29,6 +29,7 @@ from wasmdeploy_driver.http.http2.sizes import Sizes
 from wasmdeploy_driver.http.http2.stream import Stream
 from wasmdeploy_driver.http.message import Headers
 from wasmdeploy_driver.http.shared import Shared
+from wasmdeploy_driver.timer import Timer
 
 # What clients take for granted before they have read our settings.
 MOST_STREAMS = 100
@@ -61,7 +62,7 @@ class Http2Connection(asyncio.Protocol):
         self._unacknowledged = 0
         self._warned = self._leaving = self._ending = self._lost = False
         self._unwritten = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = Timer(self._too_slow)
 
     def start(self, data: bytes) -> None:
         """Take the connection over, with what has come of it."""
@@ -112,7 +113,7 @@ class Http2Connection(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is closed."""
         self._lost = self._ending = True
-        self._stop_waiting()
+        self._timer.stop()
         self.gate.open()
         for stream in tuple(self._streams.values()):
             stream.leave()
@@ -169,7 +170,7 @@ class Http2Connection(asyncio.Protocol):
             return
         self._last = number
         if not self.gate.closed:
-            self._stop_waiting()
+            self._timer.stop()
         stream = self._streams[number] = Stream(self, number)
         try:
             stream.start(read_head(fields, self.shared.bounds), ended=ended)
@@ -260,22 +261,15 @@ class Http2Connection(asyncio.Protocol):
 
     def _rest(self) -> None:
         """Wait for a request where none is under way."""
-        self._stop_waiting()
+        self._timer.stop()
         if self.gate.closed or not self._streams:
             self._wait(self.shared.patience.idle)
 
     def _wait(self, seconds: float) -> None:
-        self._stop_waiting()
         if not self._lost:
-            self._timer = self._loop.call_later(seconds, self._too_slow)
-
-    def _stop_waiting(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+            self._timer.set(seconds)
 
     def _too_slow(self) -> None:
-        self._timer = None
         unwritten = self._transport.get_write_buffer_size()
         if 0 < unwritten < self._unwritten:  # a slow client, but it reads
             self._unwritten = unwritten

@@ -19,6 +19,7 @@ from wasmdeploy_driver.http.message import BrokenBodyError, Headers, Request, Re
 from wasmdeploy_driver.http.outbound import Outbound, declared_length
 from wasmdeploy_driver.http.shared import Shared, answer_to
 from wasmdeploy_driver.http.wire import NO_BODY
+from wasmdeploy_driver.timer import Timer
 
 # Room that a client may use again is told in portions of this size.
 _PORTION = MOST_WAITING // 4
@@ -59,7 +60,7 @@ class Stream:
         self._owed = 0  # of the client's window, to be given back
         self._room = Gate()  # closed while the client's window is
         self._outbound: Outbound | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer = Timer(self._waited)
         self._task: asyncio.Task[None] | None = None
 
     # what the client does
@@ -172,11 +173,9 @@ class Stream:
             self._wait()
 
     def _wait(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
         shared = self._carrier.shared
         seconds = PASS_ON_SECONDS if shared.bounds.stream else shared.patience.body
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._waited)
+        self._timer.set(seconds)
 
     def _waited(self) -> None:
         if self._carrier.shared.bounds.stream:
@@ -205,8 +204,7 @@ class Stream:
     def _forget_body(self) -> None:
         self._carrier.shared.budget.give(self._held)
         self._chunks, self._held = [], 0
-        if self._timer is not None:
-            self._timer.cancel()
+        self._timer.stop()
 
     # the answer
 
