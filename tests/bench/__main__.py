@@ -97,7 +97,7 @@ def _bench(names: tuple[str, ...], effort: Effort) -> list[report.Row]:
 
 
 def _case(case: Case, wasmtime: Path, effort: Effort, built: dict[str, bytes]) -> list[report.Row]:
-    wasm = servers.guest_file(case.name, case.reused, _BUILD / "bench")
+    wasm = servers.guest_file(case.name, case.mode, _BUILD / "bench")
     if case.guest.name not in built:
         _say(f"{case.name}: building the guest")
         case.guest.build(wasm)
@@ -109,7 +109,7 @@ def _case(case: Case, wasmtime: Path, effort: Effort, built: dict[str, bytes]) -
         started = [
             stack.enter_context(servers.running(command, wasm.with_name(f"server-{number}.log"), case))
             for number, command in enumerate(
-                servers.commands(wasm, wasmtime if case.peer else None, case.reused)
+                servers.commands(wasm, wasmtime if case.peer else None, case.mode)
             )
         ]
         samples = measure(started, effort, lambda text: _say(f"{case.name}: {text}"), script)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from tests.bench.errors import BenchError
 
@@ -23,12 +24,15 @@ class Guest:
     programs: tuple[str, ...]
 
 
+# A fresh instance for each request, one for many, or `engine = "wasmtime"`, which is the peer behind our executor.
+Mode = Literal["fresh", "reused", "engine"]
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """A request to measure and the answer it must get.
 
-    `sent` is the body of a POST, empty for GET. `reused`: one instance answers many requests. `peer`: whether
-    `wasmtime serve` can run it too.
+    `sent` is the body of a POST, empty for GET. `peer`: whether `wasmtime serve` can run it too.
     """
 
     name: str
@@ -36,7 +40,7 @@ class Case:
     path: str
     sent: bytes
     body: bytes
-    reused: bool = False
+    mode: Mode = "fresh"
     peer: bool = True
 
 
@@ -81,15 +85,22 @@ _10_KB, _1_MB = bytes(range(250)) * 40, bytes(range(250)) * 4000
 
 def _both(case: Case) -> tuple[Case, Case]:
     """A fresh instance for each request, and one for many."""
-    return replace(case, name=f"{case.name}-fresh"), replace(case, name=f"{case.name}-reused", reused=True)
+    return _in(case, "fresh"), _in(case, "reused")
 
 
+def _in(case: Case, mode: Mode) -> Case:
+    return replace(case, name=f"{case.name}-{mode}", mode=mode)
+
+
+_RUST_HELLO = Case("rust-hello", RUST, "/hello", b"", b"Hello from Rust\n")
+_PYTHON_HELLO = Case("python-hello", PYTHON, "/", b"", b"Hello from Python\n")
 CASES = (
-    *_both(Case("rust-hello", RUST, "/hello", b"", b"Hello from Rust\n")),
+    *_both(_RUST_HELLO),
     *_both(Case("rust-echo-10k", RUST, "/echo", _10_KB, _10_KB)),
     *_both(Case("rust-echo-1m", RUST, "/echo", _1_MB, _1_MB)),
-    *_both(Case("python-hello", PYTHON, "/", b"", b"Hello from Python\n")),
+    *_both(_PYTHON_HELLO),
     *_both(Case("python-json", PYTHON_JSON, "/", json.dumps(_ORDER).encode(), _TOLD)),
+    *(_in(case, "engine") for case in (_RUST_HELLO, _PYTHON_HELLO)),
     # A CGI module: the peer has nothing that would run it.
     Case("go-cgi-hello-fresh", GO, "/", b"", b"hello from Go\n", peer=False),
 )

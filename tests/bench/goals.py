@@ -27,6 +27,8 @@ def _at_least(share: float, aim: float | None = None) -> Goal:
 
 # By the beginning of the case's name; the first that fits. CPU per request, against each peer.
 _CPU = (
+    ("rust-hello-engine", _at_least(0.97)),
+    ("python-hello-engine", _at_least(0.97)),
     ("rust-echo-1m", _at_least(0.8)),
     ("rust", _at_least(0.5, 0.8)),
     ("python-hello-reused", _at_least(0.8)),

@@ -12,10 +12,10 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tests.bench.cases import Case
+from tests.bench.cases import Case, Mode
 from tests.bench.errors import BenchError
 from tests.bench.programs import WASMTIME
 
@@ -33,10 +33,15 @@ component = "guest"
 
 [component.guest]
 source = "guest.wasm"
-allowed_outbound_hosts = ["http://127.0.0.1:*"]
-{isolation}
+{mode}
 """
-_REUSE = 'isolation = "instance"\nmax_requests = 1000\nmax_idle = "60s"'
+_HOSTS = 'allowed_outbound_hosts = ["http://127.0.0.1:*"]'
+_MODES: Mapping[Mode, str] = {
+    "fresh": _HOSTS,
+    "reused": f'{_HOSTS}\nisolation = "instance"\nmax_requests = 1000\nmax_idle = "60s"',
+    # It cannot tell hosts apart, so a guest that may call some has to be let call all.
+    "engine": 'allowed_outbound_hosts = ["*://*:*"]\nengine = "wasmtime"',
+}
 # The peer's pooling allocator is on by default; its bound of 1,000 core instances is too few for 128 connections to a
 # Python guest, which is a dozen of them.
 _PEER_POOL = ("-O", "pooling-total-core-instances=20000")
@@ -62,15 +67,15 @@ class Server:
     url: str
 
 
-def guest_file(name: str, reused: bool, directory: Path) -> Path:
+def guest_file(name: str, mode: Mode, directory: Path) -> Path:
     """Where a case's guest is built, beside the manifest that serves it; made anew."""
     place = directory / name
     place.mkdir(parents=True, exist_ok=True)
-    (place / "wasmdeploy.toml").write_text(_MANIFEST.format(isolation=_REUSE if reused else ""))
+    (place / "wasmdeploy.toml").write_text(_MANIFEST.format(mode=_MODES[mode]))
     return place / "guest.wasm"
 
 
-def commands(wasm: Path, wasmtime: Path | None, reused: bool = False) -> list[Command]:
+def commands(wasm: Path, wasmtime: Path | None, mode: Mode = "fresh") -> list[Command]:
     """Ours first, then the peers: `wasmtime serve` as it is, and with one worker thread."""
     wasmdeploy = str(Path(sys.executable).with_name("wasmdeploy"))
     ours = Command("", (wasmdeploy, "up", str(wasm.parent), "--listen", "127.0.0.1:0"))
@@ -85,9 +90,12 @@ def commands(wasm: Path, wasmtime: Path | None, reused: bool = False) -> list[Co
         "-S",
         "config",
         *_PEER_POOL,
-        *(_PEER_REUSE if reused else ()),
+        *(_PEER_REUSE if mode == "reused" else ()),
     )
     serve = (*serve, "--addr", "127.0.0.1:0", str(wasm))
+    if mode == "engine":  # the same program, so that there is but one to compare
+        ours = replace(ours, environment={"PATH": f"{wasmtime.parent}{os.pathsep}{os.environ['PATH']}"})
+        return [ours, Command(f"wasmtime serve {WASMTIME}", serve)]
     return [
         ours,
         Command(f"wasmtime serve {WASMTIME}", serve),

@@ -61,17 +61,17 @@ def test_cases_are_chosen_by_name():
         selected(["nonsense"], known)
 
 
-@pytest.mark.parametrize("reused", [False, True])
-def test_each_peer_serves_the_same_file(tmp_path, reused):
+@pytest.mark.parametrize("mode", ["fresh", "reused", "engine"])
+def test_each_peer_serves_the_same_file(tmp_path, mode):
     """The peers differ in their threads only, and use instances again exactly where ours does."""
     wasm = tmp_path / "guest.wasm"
-    ours, *peers = commands(wasm, tmp_path / "wasmtime", reused)
-    assert (ours.peer_name, len(peers)) == ("", 2)
+    ours, *peers = commands(wasm, tmp_path / "wasmtime", mode)
+    assert (ours.peer_name, len(peers)) == ("", 1 if mode == "engine" else 2)
     assert {peer.arguments[-1] for peer in peers} == {str(wasm)}
     assert len({peer.peer_name for peer in peers}) == len(peers)
-    assert all(("--max-instance-reuse-count" in peer.arguments) == reused for peer in peers)
-    place = guest_file("case", reused, tmp_path)
-    assert ('isolation = "instance"' in place.with_name("wasmdeploy.toml").read_text()) == reused
+    assert all(("--max-instance-reuse-count" in peer.arguments) == (mode == "reused") for peer in peers)
+    place = guest_file("case", mode, tmp_path)
+    assert ('isolation = "instance"' in place.with_name("wasmdeploy.toml").read_text()) == (mode == "reused")
 
 
 def test_what_no_peer_runs_is_ours_alone(tmp_path):

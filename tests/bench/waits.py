@@ -25,7 +25,7 @@ def rows(
     """Measure these cases with one guest in all servers, each server in turn; raises BenchError."""
     from tests.conformance.servers import guest
 
-    wasm = servers.guest_file("waits", False, directory)
+    wasm = servers.guest_file("waits", "fresh", directory)
     wasm.write_bytes(guest("rust").read_bytes())
     with ExitStack() as stack:
         outside = stack.enter_context(upstream())
