@@ -48,7 +48,8 @@ def vault(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VaultServer]:
 def running_stack(data_dir: Path, clients: int = 1, raw_exec: bool = False) -> Iterator[StackState]:
     """A stack in the empty `data_dir`; fails, never skips, where the programs cannot be had."""
     build.ensure()
-    state = up(Options(clients=clients, data_dir=data_dir, auto_ports=True, raw_exec=raw_exec), Events())
+    options = Options(clients=clients, data_dir=data_dir, auto_ports=True, raw_exec=raw_exec, dashboard=True)
+    state = up(options, Events())
     try:
         yield state
     finally:
