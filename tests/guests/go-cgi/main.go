@@ -39,6 +39,9 @@ func main() {
 		fmt.Print("Location: /elsewhere\n\n")
 	case strings.HasPrefix(path, "/fail"):
 		os.Exit(3)
+	case strings.HasPrefix(path, "/say"): // the query, as a line of the log
+		fmt.Fprintln(os.Stderr, os.Getenv("QUERY_STRING"))
+		fmt.Print("Content-Type: text/plain\n\nsaid\n")
 	case strings.HasPrefix(path, "/panic"):
 		panic("as asked")
 	case strings.HasPrefix(path, "/loop"):
