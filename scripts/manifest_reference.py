@@ -23,9 +23,12 @@ TABLES: tuple[tuple[str, type], ...] = (
     ("[trigger]", component.Trigger),
     ("[[trigger.http]]", component.HttpTrigger),
     ("executor", component.Executor),
+    ("[[trigger.command]]", component.CommandTrigger),
     ("[component.NAME]", component.Component),
     ("[component.NAME.build]", component.Build),
     ("[deploy]", deploy.Deploy),
+    ("[deploy.periodic]", deploy.Periodic),
+    ("[deploy.parameterized]", deploy.Parameterized),
     ("[deploy.vault]", deploy.Vault),
     ("Limits", limits.Limits),
 )
@@ -74,6 +77,38 @@ Tables below `[env.NAME]` (`application`, `variables`, `component`, `deploy`) ar
 [deploying.md](deploying.md) shows.
 """
 
+COMMANDS = """\
+## Commands
+
+An app with a `[[trigger.command]]` runs its one component to its end, in place of answering HTTP: a WASI preview 1
+module, or a component that exports `wasi:cli/run`.
+
+```toml
+[application]
+name = "report"
+
+[[trigger.command]]
+component = "report"
+args = ["--format", "csv"]
+
+[component.report]
+source = "report.wasm"
+
+[deploy]
+retries = 2
+
+[deploy.parameterized]
+payload = "required"
+meta_required = ["customer"]
+```
+
+Its exit code decides: with 0 it is done, with any other it is started again, `retries` times, and then has failed.
+`wasmdeploy deploy` runs it at once and follows it to its end. With `[deploy.periodic]` Nomad runs it by the clock, with
+`[deploy.parameterized]` when `wasmdeploy dispatch` or `nomad job dispatch` says so. A command has no route, no service,
+no time limit, and calls nobody over the network; of
+[Limits](#limits), those of memory, fuel, tables and instances hold.
+"""
+
 OUTBOUND = """\
 ## Outbound hosts
 
@@ -118,6 +153,7 @@ def reference() -> str:
         [
             INTRODUCTION,
             *(line for title, cls in TABLES for line in _table(title, cls)),
+            COMMANDS,
             OUTBOUND,
             *_unserved(),
         ]

@@ -151,6 +151,19 @@ class Task:
     env: Mapping[str, str] = field(
         default_factory=dict, metadata=_doc("the command's environment; `{{ variable }}` is replaced")
     )
+    stdin: str = field(
+        default="",
+        metadata=_doc(
+            "file below the task directory, or in `alloc`, that the command reads as its standard input, "
+            "such as a dispatched job's payload"
+        ),
+    )
+    variables: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata=_doc(
+            "the command's variables; `{{ variable }}` is replaced; without any, all `variable` blocks"
+        ),
+    )
     dir: tuple[Dir, ...] = field(default=(), metadata=_doc("directories the command may open"))
     http: Http | None = field(default=None, metadata=_doc("where an app listens"))
     component: tuple[Component, ...] = field(default=(), metadata=_doc("the guests of an app"))

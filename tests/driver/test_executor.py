@@ -49,6 +49,39 @@ def command(tmp_path, end, **parts):
     return Executor(tmp_path, Task("job", module="command.wasm", limits=Limits(timeout="0"), **parts), module)
 
 
+def tool(tmp_path, *args, **parts):
+    """An executor of the tool guest, whose `local` directory is /local."""
+    task = Task("job", module=go_guest("go-tool").name, args=args, limits=Limits(timeout="0"), **parts)
+    executor = Executor(tmp_path, task, go_guest("go-tool"))
+    (executor.task_dir / "local").mkdir(exist_ok=True)
+    return executor
+
+
+def test_a_command_reads_its_input(tmp_path):
+    """The file that `stdin` names is the command's standard input, to its end."""
+    content = random.Random(1).randbytes(1 << 20)
+    with tool(tmp_path, "cat", stdin="local/payload") as executor:
+        (executor.task_dir / "local" / "payload").write_bytes(content)
+        executor.start()
+        assert executor.exit() == {"exit_code": 0, **ENDED}
+        assert executor.stdout.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("../other", "leads out"), ("/etc/passwd", "leads out"), ("private/vault_token", "is private"),
+     ("local", "no regular file"), ("local/none", "No such file"),
+     ("local/link", "symbolic link"), ("local/fifo", "no regular file")],
+)  # fmt: skip
+def test_an_input_leads_nowhere_else(tmp_path, path, words):
+    """What is no file of the task's own, or is a trap that a neighbour set, is refused at the start."""
+    with tool(tmp_path, "cat", stdin=path) as executor:
+        (executor.task_dir / "local" / "link").symlink_to("/etc/passwd")
+        os.mkfifo(executor.task_dir / "local" / "fifo")
+        with pytest.raises(ConfigError, match=words):
+            executor.start()
+
+
 def raw(executor, line):
     """Send bytes to the control socket; gives all that comes back."""
     with socket.socket(socket.AF_UNIX) as connection, control.short_path(executor.state) as path:

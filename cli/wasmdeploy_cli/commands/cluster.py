@@ -9,6 +9,7 @@ from wasmdeploy_cli.console import Output
 
 if TYPE_CHECKING:
     from wasmdeploy_cli.deployment.deploy import Registered
+    from wasmdeploy_cli.deployment.runs import Run
     from wasmdeploy_cli.deployment.target import Target
     from wasmdeploy_cli.nomad import Nomad, Settings
 
@@ -28,12 +29,18 @@ def connected(
 def finish(
     registered: Registered, nomad: Nomad, where: Settings, timeout: str, detach: bool, out: Output
 ) -> None:
-    """Follow a version that was registered until it serves, and print the app's URL; raises DeployError."""
+    """Follow a version that was registered until it serves, and print the app's URL; raises DeployError.
+
+    A command is followed to its end.
+    """
     from wasmdeploy_cli.deployment.deploy import follow, served
     from wasmdeploy_cli.deployment.target import through
     from wasmdeploy_cli.job.route import reach
     from wasmdeploy_driver.duration import seconds
 
+    if registered.job["Type"] != "service":
+        _finish_command(registered, nomad, timeout, detach, out)
+        return
     if detach:
         url = through(reach(registered.job).url, where)
         _tell("registered", "Registered", registered, url, nomad, out)
@@ -47,6 +54,39 @@ def finish(
         )
     else:
         _tell("done", "Deployed", registered, url, nomad, out)
+
+
+def _finish_command(registered: Registered, nomad: Nomad, timeout: str, detach: bool, out: Output) -> None:
+    from wasmdeploy_cli.deployment.runs import Run
+
+    name = registered.job["ID"]
+    if registered.job.get("Periodic"):
+        _tell("registered", "Registered", registered, "", nomad, out)
+        out.note(f"It runs at {', '.join(registered.job['Periodic']['Specs'])}; now: wasmdeploy dispatch")
+    elif registered.job.get("ParameterizedJob"):
+        _tell("registered", "Registered", registered, "", nomad, out)
+        out.note("It runs with: wasmdeploy dispatch")
+    elif not registered.new:
+        _tell("unchanged", "Unchanged", registered, "", nomad, out)
+        out.note("Nomad runs a version once; run it anew: wasmdeploy restart")
+    elif detach:
+        _tell("registered", "Registered", registered, "", nomad, out)
+    else:
+        finish_run(Run(name, registered.evaluation), registered.version, nomad, timeout, out)
+
+
+def finish_run(run: Run, version: int | None, nomad: Nomad, timeout: str, out: Output) -> None:
+    """Follow a run of a command to its end, and print how it ended; raises DeployError where it has failed."""
+    from wasmdeploy_cli.deployment.runs import follow, require_success
+    from wasmdeploy_driver.duration import seconds
+
+    ends = follow(run, version, nomad, seconds(timeout, "--timeout"), out)
+    require_success(run, ends)
+    if out.json_mode:
+        out.data({"event": "done", "app": run.job, "exit_codes": [each.exit_code for each in ends]})
+    else:
+        out.data(f"{run.job} ended with {', '.join(sorted({str(each) for each in ends}))}")
+        out.note(f"What it printed: wasmdeploy logs --app {run.job}")
 
 
 def _tell(event: str, word: str, registered: Registered, url: str, nomad: Nomad, out: Output) -> None:

@@ -59,11 +59,12 @@ def command(
     detach: Detach = False,
     as_json: Json = False,
 ) -> int:  # fmt: skip
-    """Bring the app to the cluster, and wait until it serves.
+    """Bring the app to the cluster, and wait until it serves, or has ended.
 
     The cluster is that of NOMAD_ADDR, or the local stack. Everything is checked before anything is sent; until the
-    new version is healthy, and where it does not become so, the old one serves. It ends with 0 where the version
-    serves, 1 where it does not (2: the manifest or an option is wrong), 130 after Ctrl-C.
+    new version is healthy, and where it does not become so, the old one serves. A command runs at once and is followed
+    to its end, unless it is periodic or parameterized. It ends with 0 where the version serves or the command has
+    succeeded, 1 where not (2: the manifest or an option is wrong), 130 after Ctrl-C.
 
     Example: wasmdeploy deploy --env production --canary 1
     """

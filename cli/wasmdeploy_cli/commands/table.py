@@ -35,7 +35,10 @@ COMMANDS: Mapping[str, Entry | Group] = {
     "up": Entry("up", "Serve the app on this machine, until Ctrl-C."),
     "render": Entry("render", "Print the Nomad job of a built app."),
     "plan": Entry("plan", "Show what a deploy would change; nothing is sent."),
-    "deploy": Entry("deploy", "Bring the app to the cluster, and wait until it serves."),
+    "deploy": Entry("deploy", "Bring the app to the cluster, and wait until it serves, or has ended."),
+    "dispatch": Entry(
+        "dispatch", "Run a parameterized command, or a periodic one now, and follow it to its end."
+    ),
     "promote": Entry("promote", "Let the canaries take the old version's place."),
     "rollback": Entry("rollback", "Go back to an older version, without a gap."),
     "history": Entry("history", "Show the versions that Nomad still has, newest first."),

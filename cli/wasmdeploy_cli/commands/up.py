@@ -8,6 +8,7 @@ import typer
 
 from wasmdeploy_cli.commands.options import HERE, Json, ManifestPath, Variables
 from wasmdeploy_cli.console import Output
+from wasmdeploy_cli.errors import ConfigError
 
 
 def command(
@@ -35,6 +36,9 @@ def command(
 
     out = Output(as_json)
     app = load(path)
+    if app.command:
+        source = app.source(app.command.component)
+        raise ConfigError(f"{app.name} is a command: it serves nothing", f"run it: wasmdeploy run {source}")
     options = Options(*address(listen), pairs(env or [], "--env"), read_values(variable or []))
     listener = bound(options.host, options.port)  # a port in use is said before a long build
     if build:

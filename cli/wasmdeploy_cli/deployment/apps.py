@@ -27,6 +27,8 @@ def read_apps(nomad: Nomad, settings: Settings, namespace: str) -> list[Deployed
     for stub in nomad.apps():
         meta = stub.get("Meta") or {}
         # Any job may have a digest in its meta; only ours have it as one of these.
+        if stub.get("ParentID"):  # a run of a command
+            continue
         if not meta.get("digest", "").startswith("sha256:") or namespace not in ("", stub["Namespace"]):
             continue
         job = nomad.job(stub["ID"], stub["Namespace"])

@@ -10,7 +10,7 @@ from wasmdeploy_cli.job import make_task
 from wasmdeploy_cli.manifest import App, require_built
 from wasmdeploy_cli.nomad import Nomad, Settings
 from wasmdeploy_cli.vault import StoredSecrets, Vault
-from wasmdeploy_driver.executor.check import Checked, check_app_guest
+from wasmdeploy_driver.executor.check import Checked, check_app_guest, check_command_guest
 from wasmdeploy_driver.secrets import is_dynamic
 from wasmdeploy_driver.variables import resolve, vault_location
 
@@ -19,14 +19,20 @@ _DRIVER = "wasm"
 
 def check_guests(app: App) -> dict[str, Checked]:
     """Each component's file, read and found usable; raises GuestError."""
-    checked = {}
-    for name, source in require_built(app).items():
-        executor = app.executor(name)
-        engine = app.component[name].engine
-        checked[name] = check_app_guest(
-            source, engine=engine, executor=executor.type, entrypoint=executor.entrypoint
-        )
-    return checked
+    return {name: check_guest(app, name) for name in require_built(app)}
+
+
+def check_guest(app: App, name: str) -> Checked:
+    """One component's file; raises GuestError."""
+    if app.command:
+        return check_command_guest(app.source(name))
+    executor = app.executor(name)
+    return check_app_guest(
+        app.source(name),
+        engine=app.component[name].engine,
+        executor=executor.type,
+        entrypoint=executor.entrypoint,
+    )
 
 
 def check_nomad(nomad: Nomad, app: App) -> None:
@@ -60,7 +66,7 @@ def check_nomad(nomad: Nomad, app: App) -> None:
             f"no Nomad node has the driver {_DRIVER!r}",
             "install it on the nodes: wasmdeploy driver install --plugin-dir DIR",
         )
-    if app.deploy.catalog == "consul" and not any(
+    if app.in_consul and not any(
         "consul.version" in (nomad.node(node["ID"]).get("Attributes") or {}) for node in able
     ):
         raise ClusterError(

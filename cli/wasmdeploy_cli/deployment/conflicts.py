@@ -21,7 +21,7 @@ def check_conflicts(app: App, current: dict[str, Any] | None, nomad: Nomad, cons
             f"the job {app.name!r} in namespace {app.namespace!r} is no app of wasmdeploy's",
             "choose another application.name, or stop that job first",
         )
-    if app.deploy.catalog == "consul":
+    if app.in_consul:
         _check_service_name(app, nomad)
     if app.deploy.host:
         _check_host(app, nomad, consul)

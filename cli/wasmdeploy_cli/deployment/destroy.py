@@ -22,8 +22,7 @@ def stop(nomad: Nomad, target: Target, timeout: float, out: Output) -> None:
     if require_job(nomad, target).get("Stop"):
         out.event("stopped", f"{target.name} is stopped already")
         return
-    allocations = [each["ID"] for each in nomad.allocations(target.name)]
-    nomad.deregister(target.name, purge=False)
+    _, allocations = _stopped(nomad, target)
     with out.step("stop", f"{target.name}: requests under way are finished first"):
         _wait_for_end(nomad, allocations, time.monotonic() + timeout)
     out.event("stopped", f"Stopped {target.name}: it starts again with wasmdeploy deploy, or rollback")
@@ -32,20 +31,30 @@ def stop(nomad: Nomad, target: Target, timeout: float, out: Output) -> None:
 def destroy(nomad: Nomad, target: Target, settings: Settings, timeout: float, out: Output) -> None:
     """Stop and purge the job, wait for its end, and remove what it left; raises ClusterError."""
     job = require_job(nomad, target)
-    allocations = [each["ID"] for each in nomad.allocations(target.name)]
     # Nomad forgets a purged job's allocations at once, long before they have ended: stopped first, purged
     # last.
-    nomad.deregister(target.name, purge=False)
+    jobs, allocations = _stopped(nomad, target)
     out.event("deregistered", f"Stopping {target.name}: requests under way are finished first")
     with out.waiting("Waiting for its instances to end"):
         _wait_for_end(nomad, allocations, time.monotonic() + timeout)
         for allocation in allocations:
             nomad.garbage_collect(allocation)
-        nomad.deregister(target.name, purge=True)
+        for name in jobs:
+            nomad.deregister(name, purge=True)
         _wait_for_service(job, settings, time.monotonic() + 10)
     if settings.components is not None:
         unpublish(target.namespace, target.name, settings.components)
     out.event("destroyed", f"Destroyed {target.name}")
+
+
+def _stopped(nomad: Nomad, target: Target) -> tuple[list[str], list[str]]:
+    """Stop the job and the runs that it has made; gives their names, its own last, and their allocations."""
+    nomad.deregister(target.name, purge=False)
+    runs = [each["ID"] for each in nomad.children(target.name)]
+    for run in runs:
+        nomad.deregister(run, purge=False)
+    jobs = [*runs, target.name]
+    return jobs, [each["ID"] for name in jobs for each in nomad.allocations(name)]
 
 
 def _wait_for_end(nomad: Nomad, allocations: list[str], deadline: float) -> None:

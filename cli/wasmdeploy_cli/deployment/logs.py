@@ -56,9 +56,14 @@ def read_lines(
 def _streams(
     nomad: Nomad, client: LogClient, target: Target, wanted: Wanted
 ) -> Iterator[tuple[str, str, Stream]]:
-    allocations = sorted(nomad.allocations(target.name), key=lambda each: each["CreateTime"])
-    for each in allocations:
-        if each["ClientStatus"] not in ("running", "failed"):
+    found = nomad.allocations(target.name) or [
+        each for run in nomad.children(target.name) for each in nomad.allocations(run["ID"])
+    ]
+    for each in sorted(found, key=lambda each: each["CreateTime"]):
+        ended = (
+            each["ClientStatus"] == "complete" and each["JobType"] != "service"
+        )  # a command, and its result
+        if not ended and each["ClientStatus"] not in ("running", "failed"):
             continue
         for task in each.get("TaskStates") or {}:
             for stream in wanted.streams:

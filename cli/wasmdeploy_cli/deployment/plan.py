@@ -25,7 +25,10 @@ _ACTIONS = {
     "Ignore": "keep as they are",
 }
 # What the diff of the app says already, or what follows from it.
-_KNOWN = ("Meta[", "Count", "Update", "Config", "Service", "Artifact", "Datacenter", "UI", "Region", "Vault")
+_KNOWN = (
+    "Meta[", "Count", "Update", "Config", "Service", "Artifact", "Datacenter", "UI", "Region", "Vault",
+    "Periodic", "ParameterizedJob", "DispatchPayload",
+)  # fmt: skip
 _RESOURCES = ("CPU", "MemoryMB")
 
 

@@ -57,7 +57,7 @@ def propose(app: App, settings: Settings, options: Options, nomad: Nomad, out: O
     with out.step("check", "Nomad, Consul and Vault"):
         check_nomad(nomad, app)
         require_way(app, base)
-        if consul.known and app.deploy.catalog == "consul":
+        if consul.known and app.in_consul:
             consul.require_leader()
         current = nomad.job(app.name)
         check_conflicts(app, current, nomad, consul)

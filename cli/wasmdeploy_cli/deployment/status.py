@@ -10,6 +10,8 @@ from wasmdeploy_cli.errors import ClusterError
 from wasmdeploy_cli.job.route import reach
 from wasmdeploy_cli.nomad import Nomad, Settings
 
+_RUNS = 10  # of a command that is dispatched or periodic, the newest ones
+
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
@@ -27,7 +29,7 @@ class Allocation:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The job's state and its allocations, newest version first."""
+    """The job's state and its allocations, newest version first; a command's also those that have ended."""
 
     name: str
     namespace: str
@@ -37,22 +39,34 @@ class Status:
     digest: str
     url: str
     allocations: tuple[Allocation, ...]
+    type: str = "service"
 
     @property
     def serving(self) -> bool:
-        """Whether an allocation runs and is healthy."""
+        """Whether an allocation runs and is healthy; a command's newest must not have failed."""
+        if self.type != "service":
+            return not self.allocations or self.allocations[0].state in ("pending", "running", "complete")
         return any(each.state == "running" and each.healthy is not False for each in self.allocations)
 
 
 def read_status(nomad: Nomad, target: Target, settings: Settings) -> Status:
     """The job's state now; raises ClusterError, also where there is no such job."""
     job = require_job(nomad, target)
+    service = job["Type"] == "service"
+    listed = nomad.allocations(target.name)
+    if not service:
+        runs = sorted(nomad.children(target.name), key=lambda each: -each["SubmitTime"])[:_RUNS]
+        listed += [each for run in runs for each in nomad.allocations(run["ID"])]
+        listed.sort(key=lambda each: -each["CreateTime"])
     allocations = [
         _allocation(nomad.allocation(each["ID"]))
-        for each in nomad.allocations(target.name)
-        if each["ClientStatus"] in ("running", "pending")
+        for each in listed
+        if not service
+        or each["ClientStatus"] in ("running", "pending")
         or (each["ClientStatus"] == "failed" and each["DesiredStatus"] == "run")
     ]
+    if service:
+        allocations.sort(key=lambda each: (-each.version, each.id))
     meta = job.get("Meta") or {}
     return Status(
         name=target.name,
@@ -62,7 +76,8 @@ def read_status(nomad: Nomad, target: Target, settings: Settings) -> Status:
         app_version=meta.get("app_version", ""),
         digest=meta.get("digest", ""),
         url=through(reach(job).url, settings),
-        allocations=tuple(sorted(allocations, key=lambda each: (-each.version, each.id))),
+        allocations=tuple(allocations),
+        type=str(job["Type"]),
     )
 
 

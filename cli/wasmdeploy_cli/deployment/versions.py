@@ -133,6 +133,8 @@ def chosen(versions: list[Json], wanted: int | None) -> Json:
 def copied(job: Json, *, count: int, min_healthy: int | None = None) -> Json:
     """A job of Nomad's to register again: all instances come first, and are promoted when they are healthy."""
     group = job["TaskGroups"][0]
+    if job["Type"] != "service":
+        return {**job, "Stop": False, "TaskGroups": [{**group, "Count": count}]}
     update = {**(group.get("Update") or {}), "Canary": count, "MaxParallel": count, "AutoPromote": True}
     if min_healthy is not None:
         update["MinHealthyTime"] = min_healthy
@@ -172,12 +174,15 @@ def _ended_deployment(nomad: Nomad, current: Json, out: Output) -> bool:
 def _require_components(job: Json) -> None:
     task = job["TaskGroups"][0]["Tasks"][0]
     places = {each["RelativeDest"]: each["GetterSource"] for each in task.get("Artifacts") or ()}
+    config = task["Config"]
     sources = [
         (name, body["source"], body["digest"])
-        for each in task["Config"]["component"]
+        for each in config.get("component") or ()
         for name, bodies in each.items()
         for body in bodies
     ]
+    if config.get("module"):
+        sources.append((job["ID"], config["module"], config["digest"]))
     for name, source, digest in sources:
         directory = str(places.get(source, source)).rpartition("/")[0]
         if ("://" in directory or Path(directory).is_dir()) and not has_component(directory, digest):

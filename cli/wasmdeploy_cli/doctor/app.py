@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from wasmdeploy_cli.deployment.checks import check_guest
 from wasmdeploy_cli.doctor.finding import Finding, failed
 from wasmdeploy_cli.errors import GuestError
 from wasmdeploy_cli.manifest import App
-from wasmdeploy_driver.executor.check import Checked, check_app_guest, debug_sections, unoffered
+from wasmdeploy_driver.executor.check import Checked, debug_sections, unoffered
 
 _LARGE = 64 << 20  # bytes; Python's components are about 20 MB
 _LEVEL = re.compile(r"wasi:[a-z-]+/[a-z-]+@(\d+\.\d+)")
@@ -19,16 +20,9 @@ def app_findings(app: App) -> list[Finding]:
         Finding("app", "manifest", "ok", f"{app.name}: {len(app.component)} component(s)", str(app.path))
     ]
     for name in app.component:
-        executor = app.executor(name)
-        source = app.source(name)
         try:
-            checked = check_app_guest(
-                source,
-                engine=app.component[name].engine,
-                executor=executor.type,
-                entrypoint=executor.entrypoint,
-            )
-            debug = debug_sections(source)
+            checked = check_guest(app, name)
+            debug = debug_sections(app.source(name))
         except GuestError as error:
             found.append(failed("app", f"component {name}", error))
         else:

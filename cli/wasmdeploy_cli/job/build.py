@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from wasmdeploy_cli.errors import ConfigError
+from wasmdeploy_cli.job.command import command_group, launching
 from wasmdeploy_cli.job.config import nomad_config
 from wasmdeploy_cli.job.route import canary_tags, traefik_tags, url
-from wasmdeploy_cli.job.task import make_task
+from wasmdeploy_cli.job.task import PAYLOAD, make_task
 from wasmdeploy_cli.manifest.app import App
 from wasmdeploy_cli.manifest.deploy import MIN_HEALTHY_SECONDS, Deploy
 from wasmdeploy_driver.duration import seconds
@@ -59,20 +60,23 @@ def build_job(
     job: Json = {
         "ID": app.name,
         "Name": app.name,
-        "Type": "service",
+        "Type": app.type,
         "Region": app.deploy.region,
         "Namespace": app.namespace,
         "Datacenters": list(app.deploy.datacenters),
         "UI": _ui(app),
     }
+    if app.command:
+        job |= launching(app)
     meta = {
         "app_version": app.application.version,
         "digest": _digest(job, _group(app, task, ALL_AT_ONCE)),
         "revision": revision,
         "wasmdeploy_version": tool_version,
     }
-    within = seconds(app.deploy.healthy_within, "healthy_within")
-    job["Update"] = update(app.deploy.count, within, canaries)
+    if not app.command:
+        within = seconds(app.deploy.healthy_within, "healthy_within")
+        job["Update"] = update(app.deploy.count, within, canaries)
     job["TaskGroups"] = [_group(app, task, canaries)]
     return {**job, "Meta": {key: value for key, value in meta.items() if value}}
 
@@ -107,6 +111,10 @@ def update(count: int, healthy_within: float, canaries: Canaries = ALL_AT_ONCE) 
 
 
 def _group(app: App, task: Json, canaries: Canaries) -> Json:
+    return command_group(app, task) if app.command else _service_group(app, task, canaries)
+
+
+def _service_group(app: App, task: Json, canaries: Canaries) -> Json:
     group: Json = {
         "Name": app.name,
         "Count": app.deploy.count,
@@ -120,7 +128,7 @@ def _group(app: App, task: Json, canaries: Canaries) -> Json:
             "MaxDelay": 300 * _SECOND,
             "Unlimited": True,
         },
-        "Networks": [{"DynamicPorts": [{"Label": "http"}]}],
+        "Networks": [_network(app)],
         "Tasks": [task],
     }
     if app.deploy.catalog == "nomad":
@@ -131,6 +139,11 @@ def _group(app: App, task: Json, canaries: Canaries) -> Json:
     else:
         group["Services"] = [_service(app, canaries)]
     return group
+
+
+def _network(app: App) -> Json:
+    mode = {} if app.deploy.network == "host" else {"Mode": app.deploy.network}
+    return {**mode, "DynamicPorts": [{"Label": "http"}]}
 
 
 def _service(app: App, canaries: Canaries) -> Json:
@@ -174,6 +187,8 @@ def _task(app: App, artifacts: Artifacts, values: Mapping[str, str] | None) -> J
         task["Artifacts"] = downloads
     if app.secrets:
         task["Vault"] = _vault(app)
+    if app.takes_payload:
+        task["DispatchPayload"] = {"File": PAYLOAD}
     return task
 
 

@@ -20,6 +20,14 @@ Kind = Literal["job", "component", "route", "variable", "secret", "capability", 
 _KINDS: tuple[Kind, ...] = ("job", "component", "route", "variable", "secret", "capability", "setting")
 # Keys of a component's block that have a kind of their own; every other one is a setting.
 _OWN = ("source", "digest", "route", "allowed_outbound_hosts", "dir")
+_LAUNCHING = {
+    "Specs": "cron",
+    "TimeZone": "time_zone",
+    "ProhibitOverlap": "prohibit_overlap",
+    "Payload": "payload",
+    "MetaRequired": "meta_required",
+    "MetaOptional": "meta_optional",
+}
 _META = ("app_version", "wasmdeploy_version", "restarted")
 
 
@@ -74,18 +82,27 @@ def digests(job: Mapping[str, Any] | None) -> dict[str, str]:
 
 
 def _components(config: Json) -> Iterator[tuple[tuple[Kind, str], str]]:
+    if config.get("module"):
+        yield ("component", str(config.get("app") or "command")), str(config.get("digest", ""))
+        yield from _dirs("the command", config)
+        for key in ("args", "env", "variables", "stdin"):
+            yield from _flat(f"command.{key}", config.get(key) or [])
     for name, block in _labelled(config.get("component")):
         yield ("component", name), str(block.get("digest", ""))
         for route in block.get("route") or ():
             yield ("route", unescape(route)), name
         for host in block.get("allowed_outbound_hosts") or ():
             yield ("capability", f"{name} calls {unescape(host)}"), "allowed"
-        for each in block.get("dir") or ():
-            access = "read" if each.get("readonly") else "read and write"
-            yield ("capability", f"{name} opens {each['host']} as {each['guest']}"), access
+        yield from _dirs(name, block)
         for key, value in block.items():
             if key not in _OWN:
                 yield from _flat(f"component.{name}.{key}", value)
+
+
+def _dirs(name: str, block: Json) -> Iterator[tuple[tuple[Kind, str], str]]:
+    for each in block.get("dir") or ():
+        access = "read" if each.get("readonly") else "read and write"
+        yield ("capability", f"{name} opens {each['host']} as {each['guest']}"), access
 
 
 def _variables(config: Json, meta: Json) -> Iterator[tuple[tuple[Kind, str], str]]:
@@ -119,8 +136,18 @@ def _settings(job: Mapping[str, Any], group: Json, task: Json) -> Iterator[tuple
     # Nomad keeps the update block at the group and may leave the job's own empty.
     update = group.get("Update") or update
     yield "count", str(group["Count"])
-    yield "canaries", "" if update.get("AutoPromote") else str(update.get("Canary"))
-    yield "healthy_within", f"{int(update.get('HealthyDeadline') or 0) // 10**6} ms"
+    networks = group.get("Networks") or ()
+    yield (
+        "network",
+        ", ".join(mode for each in networks if (mode := each.get("Mode")) not in (None, "", "host")),
+    )
+    if update.get("Canary"):
+        yield "canaries", "" if update.get("AutoPromote") else str(update["Canary"])
+        yield "healthy_within", f"{int(update.get('HealthyDeadline') or 0) // 10**6} ms"
+    if job["Type"] != "service":
+        yield "type", str(job["Type"])
+        yield "retries", str(group["RestartPolicy"]["Attempts"])
+    yield from _launching(job)
     yield "datacenters", ", ".join(job.get("Datacenters") or ())
     yield "description", str((job.get("UI") or {}).get("Description") or "")
     yield "cpu", str(task["Resources"]["CPU"])
@@ -134,6 +161,13 @@ def _settings(job: Mapping[str, Any], group: Json, task: Json) -> Iterator[tuple
         yield key, str((job.get("Meta") or {}).get(key) or "")
     for artifact in task.get("Artifacts") or ():
         yield f"artifacts of {artifact['RelativeDest']}", str(artifact["GetterSource"]).rpartition("/")[0]
+
+
+def _launching(job: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, block in (("periodic", job.get("Periodic")), ("parameterized", job.get("ParameterizedJob"))):
+        for key, setting in _LAUNCHING.items():
+            value = (block or {}).get(key) or ""
+            yield f"{name}.{setting}", ", ".join(value) if isinstance(value, list) else str(value)
 
 
 def _labelled(blocks: Any) -> Iterator[tuple[str, Json]]:

@@ -6,8 +6,12 @@ from collections.abc import Mapping
 
 from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.manifest.app import App, Variable
+from wasmdeploy_cli.manifest.component import CommandTrigger
 from wasmdeploy_cli.manifest.place import nearest
 from wasmdeploy_driver import task
+
+PAYLOAD = "payload"
+"""The file in the task's `local` directory that a dispatch's payload is written to."""
 
 
 def make_task(
@@ -23,6 +27,9 @@ def make_task(
     """
     values = values or {}
     _check_names(app, values)
+    variables = tuple(_variable(app, name, variable, values) for name, variable in app.variables.items())
+    if app.command:
+        return _command(app, app.command, variables, sources, digests or {})
     return task.Task(
         app=app.name,
         namespace=app.namespace,
@@ -47,9 +54,33 @@ def make_task(
             )
             for name, component in app.component.items()
         ),
-        variable=tuple(_variable(app, name, variable, values) for name, variable in app.variables.items()),
+        variable=variables,
         refresh=app.deploy.vault.refresh,
         limits=app.limits,
+    )
+
+
+def _command(
+    app: App,
+    command: CommandTrigger,
+    variables: tuple[task.Variable, ...],
+    sources: Mapping[str, str],
+    digests: Mapping[str, str],
+) -> task.Task:
+    name = command.component
+    component = app.component[name]
+    return task.Task(
+        app=app.name,
+        namespace=app.namespace,
+        module=sources[name],
+        digest=digests.get(name, ""),
+        args=command.args,
+        env=component.environment,
+        stdin=f"local/{PAYLOAD}" if app.takes_payload else "",
+        variables=component.variables,
+        dir=(task.Dir("local", "/local", readonly=True),) if app.takes_payload else (),
+        variable=variables,
+        limits=app.component_limits(name) or app.limits,
     )
 
 

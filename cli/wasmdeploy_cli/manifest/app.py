@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from wasmdeploy_cli.manifest import grammar
-from wasmdeploy_cli.manifest.component import Component, Executor, Trigger
+from wasmdeploy_cli.manifest.component import CommandTrigger, Component, Executor, Trigger
 from wasmdeploy_cli.manifest.deploy import EXECUTOR_MB, Deploy
 from wasmdeploy_cli.manifest.key import doc
 from wasmdeploy_driver import task
@@ -119,6 +119,26 @@ class App:
     def routes(self, component: str) -> tuple[str, ...]:
         """The routes that a component answers, in the manifest's order."""
         return tuple(trigger.route for trigger in self.trigger.http if trigger.component == component)
+
+    @property
+    def command(self) -> CommandTrigger | None:
+        """The trigger of an app that runs to its end instead of answering HTTP."""
+        return self.trigger.command[0] if self.trigger.command else None
+
+    @property
+    def type(self) -> str:
+        """The type of its Nomad job: `service`, `batch` or `sysbatch`."""
+        return self.deploy.type or ("batch" if self.command else "service")
+
+    @property
+    def in_consul(self) -> bool:
+        """Whether Consul's catalogue has a service of it."""
+        return not self.command and self.deploy.catalog == "consul"
+
+    @property
+    def takes_payload(self) -> bool:
+        """Whether a dispatch may bring a payload."""
+        return self.deploy.parameterized is not None and self.deploy.parameterized.payload != "forbidden"
 
     @property
     def external(self) -> bool:

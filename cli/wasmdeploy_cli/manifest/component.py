@@ -62,10 +62,23 @@ class HttpTrigger:
 
 
 @dataclass(frozen=True, slots=True)
-class Trigger:
-    """What makes the app run."""
+class CommandTrigger:
+    """The component that runs as a command, once and to its end."""
 
-    http: tuple[HttpTrigger, ...] = field(metadata=doc("HTTP routes"))
+    component: str = field(metadata=doc("name of the component that runs"))
+    args: tuple[str, ...] = field(
+        default=(), metadata=doc("arguments of the command; `{{ variable }}` is replaced")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """What makes the app run: HTTP requests, or a deploy, a dispatch or the clock that runs its command."""
+
+    http: tuple[HttpTrigger, ...] = field(default=(), metadata=doc("HTTP routes"))
+    command: tuple[CommandTrigger, ...] = field(
+        default=(), metadata=doc("the command, in place of routes: see [Commands](#commands)")
+    )
 
 
 @dataclass(frozen=True, slots=True)

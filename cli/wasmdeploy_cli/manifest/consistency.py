@@ -7,6 +7,7 @@ from typing import Any
 
 from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.manifest.app import App
+from wasmdeploy_cli.manifest.command import check_command, check_service
 from wasmdeploy_cli.manifest.component import Component, Executor
 from wasmdeploy_cli.manifest.deploy import EXECUTOR_MB, MIN_HEALTHY_SECONDS
 from wasmdeploy_cli.manifest.grammar import TEMPLATE
@@ -20,7 +21,11 @@ _SERVICE_NAME_LENGTH = 63  # a DNS label: Consul answers for the service under i
 def check(app: App, place: Place, deploy: Place) -> None:
     """Raise the ConfigError of the first disagreement; `deploy` is where the deploy settings stand."""
     _check_variables(app, place.key("variables"))
-    _check_triggers(app, place.key("trigger", "http"))
+    if app.command:
+        check_command(app, place, deploy)
+    else:
+        _check_triggers(app, place.key("trigger", "http"))
+        check_service(app, deploy)
     for name, component in app.component.items():
         for key, texts in (("environment", component.environment), ("variables", component.variables)):
             _check_templates(app, texts, place.key("component", name, key))

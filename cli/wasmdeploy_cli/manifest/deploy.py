@@ -39,8 +39,53 @@ class Vault:
 
 
 @dataclass(frozen=True, slots=True)
+class Periodic:
+    """When a command runs by itself."""
+
+    cron: tuple[str, ...] = field(
+        metadata=doc(
+            "cron expression, such as `*/15 * * * *` or `@daily`, or a list of them",
+            grammar.commands,
+            single=True,
+        )
+    )
+    time_zone: str = field(default="UTC", metadata=doc("time zone of `cron`, such as `Europe/Berlin`"))
+    prohibit_overlap: bool = field(
+        default=False, metadata=doc("leave out a run while the one before it still runs")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parameterized:
+    """What `wasmdeploy dispatch` gives to each run of a command."""
+
+    payload: str = field(
+        default="optional",
+        metadata=doc(
+            "`optional`, `required` or `forbidden`: up to 16 KiB, which the command has as its standard input and as "
+            "the file `/local/payload`",
+            grammar.payload,
+        ),
+    )
+    meta_required: tuple[str, ...] = field(
+        default=(),
+        metadata=doc("names that each dispatch gives a value, in the environment as `NOMAD_META_<NAME>`"),
+    )
+    meta_optional: tuple[str, ...] = field(default=(), metadata=doc("names that a dispatch may give a value"))
+
+
+@dataclass(frozen=True, slots=True)
 class Deploy:
     """Where and how the app runs on the cluster."""
+
+    type: str = field(
+        default="",
+        metadata=doc(
+            "type of the Nomad job: `batch` runs a command to its end, `sysbatch` does so on every node; without it, "
+            "`batch` for a command and `service` for an app with routes",
+            grammar.job_type,
+        ),
+    )
 
     namespace: str = field(default="default", metadata=doc("Nomad namespace", grammar.namespace))
     region: str = field(default="global", metadata=doc("Nomad region", grammar.filled))
@@ -59,6 +104,14 @@ class Deploy:
     host: str = field(
         default="",
         metadata=doc("host name that Traefik routes to the app; without it, no route", grammar.host),
+    )
+    network: str = field(
+        default="host",
+        metadata=doc(
+            "`host`: the app listens on the node's own address; `bridge`: in a network namespace of its own, to which "
+            "Nomad forwards a port of the node; needs CNI plugins on the nodes",
+            grammar.network,
+        ),
     )
     health_path: str = field(
         default="/.well-known/wasmdeploy/health",
@@ -116,6 +169,16 @@ class Deploy:
             "without it, nodes have them in a directory that is named when deploying",
             grammar.artifacts,
         ),
+    )
+    retries: int = field(
+        default=3,
+        metadata=doc(
+            "how often a command that fails is started again, on the same node", grammar.not_negative
+        ),
+    )
+    periodic: Periodic | None = field(default=None, metadata=doc("when a command runs by itself"))
+    parameterized: Parameterized | None = field(
+        default=None, metadata=doc("what `wasmdeploy dispatch` gives to each run of a command")
     )
     vault: Vault = field(default_factory=Vault, metadata=doc("where the app's secrets are"))
     limits: Limits = field(

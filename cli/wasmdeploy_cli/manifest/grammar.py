@@ -83,6 +83,25 @@ def not_negative(value: int) -> str:
     return "" if value >= 0 else f"must be at least 0, is {value}"
 
 
+def job_type(value: str) -> str:
+    """The types of Nomad jobs that make sense for guests."""
+    if value in ("", "service", "batch", "sysbatch"):
+        return ""
+    return f'must be "service", "batch" or "sysbatch", is {value!r}'
+
+
+def network(value: str) -> str:
+    """The modes that forward a port."""
+    return "" if value in ("host", "bridge") else f'must be "host" or "bridge", is {value!r}'
+
+
+def payload(value: str) -> str:
+    """Nomad's three."""
+    if value in ("optional", "required", "forbidden"):
+        return ""
+    return f'must be "optional", "required" or "forbidden", is {value!r}'
+
+
 def isolation(value: str) -> str:
     """An isolation mode of the driver's."""
     return "" if value in ("request", "instance") else f'must be "request" or "instance", is {value!r}'

@@ -14,12 +14,11 @@ UNSERVED: dict[type, dict[str, str]] = {
         "targets": "remove it: the job says where the app runs",
     },
     Trigger: {
-        "redis": "HTTP is the only trigger so far",
-        "cron": "HTTP is the only trigger so far",
-        "mqtt": "HTTP is the only trigger so far",
-        "sqs": "HTTP is the only trigger so far",
-        "kinesis": "HTTP is the only trigger so far",
-        "command": "run it with `wasmdeploy run`",
+        "redis": "HTTP and commands are the only triggers so far",
+        "cron": "make it a [[trigger.command]] with [deploy.periodic]",
+        "mqtt": "HTTP and commands are the only triggers so far",
+        "sqs": "HTTP and commands are the only triggers so far",
+        "kinesis": "HTTP and commands are the only triggers so far",
     },
     HttpTrigger: {
         "components": "name one component in `component`",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from base64 import b64encode
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -96,6 +97,20 @@ class Nomad:
             if "Enforcing job modify index" in error.message:
                 return None
             raise
+
+    def dispatch(self, name: str, payload: bytes, meta: Mapping[str, str]) -> Json:
+        """Run a parameterized job; the answer has `DispatchedJobID` and `EvalID`."""
+        content = b64encode(payload).decode()
+        return dict(self._call(lambda: self._api.job.dispatch_job(name, content, dict(meta))))
+
+    def force(self, name: str) -> str:
+        """Run a periodic job now; gives the evaluation's id, whose job is the new run."""
+        return str(self._call(lambda: self._api.job.periodic_job(name))["EvalID"])
+
+    def children(self, name: str) -> list[Json]:
+        """The runs of a periodic or parameterized job, a line each."""
+        found = self._call(lambda: self._api.jobs.get_jobs(prefix=f"{name}/"))
+        return [each for each in found if each["ParentID"] == name]
 
     def deregister(self, name: str, *, purge: bool) -> None:
         """Stop the job; with `purge`, forget it and its allocations too."""

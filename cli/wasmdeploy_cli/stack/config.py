@@ -148,6 +148,8 @@ client {{
   servers           = ["{HOST}:{ports["nomad.rpc"]}"]
   alloc_mounts_dir  = {quoted(directory.data(member) / "alloc_mounts")}
   network_interface = "lo"
+  cni_path          = {quoted(":".join(("/opt/cni/bin", "/usr/lib/cni", str(directory.path / "cni" / "bin"))))}
+  cni_config_dir    = {quoted(directory.path / "cni" / "config")}
   min_dynamic_port  = {low}
   max_dynamic_port  = {low + DYNAMIC_SIZE - 1}
   options = {{

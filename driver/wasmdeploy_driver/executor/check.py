@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wasmdeploy_driver.errors import GuestError
-from wasmdeploy_driver.guest.binary import Binary, app_form, inspect, require_served
+from wasmdeploy_driver.guest.binary import Binary, app_form, command_form, inspect, require_served
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A guest that can answer HTTP, its digest (`sha256:…`) and its size in bytes."""
+    """A guest that can be run, its digest (`sha256:…`) and its size in bytes."""
 
     digest: str
     size: int
@@ -39,17 +39,33 @@ def debug_sections(path: Path) -> tuple[str, ...]:
     return tuple(name for name in _DEBUG if bytes((len(name),)) + name.encode() in data)
 
 
+def check_command_guest(path: Path) -> Checked:
+    """Read and check a command; raises GuestError for anything that a node would refuse."""
+    data = _read(path)
+    binary = inspect(data, str(path))
+    command_form(binary, str(path))
+    return Checked(_digest(data), len(data), binary)
+
+
 def check_app_guest(
     path: Path, *, engine: str = "", executor: str = "", entrypoint: str = "_start"
 ) -> Checked:
     """Read and check one guest of an app; raises GuestError for anything that a node would refuse."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise GuestError(f"{path}: {error.strerror}", "build the app first: wasmdeploy build") from error
+    data = _read(path)
     binary = inspect(data, str(path))
     if engine:
         require_served(binary, str(path))
     else:
         app_form(binary, str(path), wagi=executor == "wagi", entrypoint=entrypoint)
-    return Checked("sha256:" + hashlib.sha256(data).hexdigest(), len(data), binary)
+    return Checked(_digest(data), len(data), binary)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise GuestError(f"{path}: {error.strerror}", "build the app first: wasmdeploy build") from error
+
+
+def _digest(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()

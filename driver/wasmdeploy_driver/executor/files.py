@@ -50,11 +50,30 @@ def open_directory(launch: Launch, host: str) -> int:
 
     Raises ConfigError, OSError.
     """
-    flags = os.O_RDONLY | os.O_DIRECTORY
-    steps = PurePosixPath(host).parts
+    return _open_own(launch, host, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def open_input(launch: Launch, path: str) -> int:
+    """A descriptor of a file that a guest reads as its standard input, named as in `open_directory`.
+
+    Raises ConfigError.
+    """
+    try:
+        # Not blocking: a FIFO in place of the file must not hang the start.
+        descriptor = _open_own(launch, path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError as error:
+        raise ConfigError(f"stdin {path!r}: {error.strerror}") from error
+    if (os.fstat(descriptor).st_mode & 0o170000) != 0o100000:
+        os.close(descriptor)
+        raise ConfigError(f"stdin {path!r} is no regular file")
+    return descriptor
+
+
+def _open_own(launch: Launch, path: str, flags: int) -> int:
+    steps = PurePosixPath(path).parts
     if launch.shared is not None and steps[:1] == ("alloc",):
         return open_beneath(launch.shared, str(PurePosixPath(*steps[1:])), flags)
-    return open_beneath(launch.root, host, flags, launch.private)
+    return open_beneath(launch.root, path, flags, launch.private)
 
 
 def _encodable(path: str) -> bool:

@@ -197,7 +197,9 @@ def load_command(launch: Launch, compiled: Compiled, values: Values) -> Command:
     # The time limit is for requests; how long a command takes is the job's business.
     bounds = replace(bounds_of(task.limits), seconds=0)
     if compiled.form == "command":
-        variables = {name: secret.reveal() for name, secret in values.by_name.items()}
+        variables = values.fill_all(task.variables, "variables") or {
+            name: secret.reveal() for name, secret in values.by_name.items()
+        }
         loaded = LoadedComponent(engine, compiled.path, variables, compiled.name)
         return GuestCommand(loaded, context, bounds)
     return GuestCommand(LoadedModule(engine, compiled.path, compiled.name, once=True), context, bounds)

@@ -34,7 +34,7 @@ from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.executor.listeners import MAX_DETAIL, Listeners
 from wasmdeploy_driver.executor.logs import Logs
 from wasmdeploy_driver.executor.prepare import Command, compile_all, load_command, load_guests
-from wasmdeploy_driver.executor.run import guest_thread, run, take_streams, tell_task
+from wasmdeploy_driver.executor.run import guest_thread, run, take_input, take_streams, tell_task
 from wasmdeploy_driver.executor.serve import Serving, listen
 from wasmdeploy_driver.executor.title import show_name
 from wasmdeploy_driver.secrets import Secret
@@ -256,6 +256,7 @@ class TaskProcess:
         loop = asyncio.get_running_loop()
         launch = self._launch
         self._logs = take_streams(launch)
+        take_input(launch)
 
         def notify(name: str, detail: str) -> None:
             loop.call_soon_threadsafe(self._listeners.tell, name, detail)

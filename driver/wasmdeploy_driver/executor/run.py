@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from wasmdeploy_driver.app.worker import THREAD_STACK
 from wasmdeploy_driver.errors import ExecutorError, GuestTrap
+from wasmdeploy_driver.executor.files import open_input
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.executor.logs import Logs
 from wasmdeploy_driver.executor.prepare import Command
@@ -35,6 +36,14 @@ def take_streams(launch: Launch) -> Logs | None:
         os.dup2(opened, descriptor)
         os.close(opened)
     return None
+
+
+def take_input(launch: Launch) -> None:
+    """Make the file that the task names, where it does, the guest's standard input; raises ConfigError."""
+    if launch.task.stdin:
+        descriptor = open_input(launch, launch.task.stdin)
+        os.dup2(descriptor, 0)
+        os.close(descriptor)
 
 
 def run(command: Command) -> int:

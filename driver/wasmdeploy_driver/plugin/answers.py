@@ -13,6 +13,7 @@ from wasmdeploy_driver.runner.exit import ExitStatus
 from wasmdeploy_driver.runner.handle import Handle
 from wasmdeploy_driver.runner.stats import Sample, Usage
 
+_NETWORK = driver_pb2.NetworkIsolationSpec
 _CPU, _MEMORY = driver_pb2.CPUUsage, driver_pb2.MemoryUsage
 
 
@@ -25,7 +26,8 @@ def capabilities(*, collects_logs: bool) -> Any:
             exec=True,
             # As of an image: Nomad then gives tasks a clean environment and /alloc, /local, /secrets.
             fs_isolation=abilities.IMAGE,
-            network_isolation_modes=[driver_pb2.NetworkIsolationSpec.HOST],
+            # GROUP is every mode with a namespace that Nomad makes: bridge, none and cni/…
+            network_isolation_modes=[_NETWORK.HOST, _NETWORK.GROUP, _NETWORK.NONE],
             must_create_network=False,
             mount_configs=abilities.NO_MOUNTS,
             disable_log_collection=collects_logs,

@@ -25,6 +25,9 @@ def check(task: Task) -> None:
         raise ConfigError(
             "the task has `http` but only a command", "an app has `component` blocks, not `module`"
         )
+    for name, given in (("stdin", task.stdin), ("variables", task.variables)):
+        if given and not task.module:
+            raise ConfigError(f"the task has `{name}` but no command", "it goes with `module`")
     _check_digest(task.digest, "digest")
     for component in task.component:
         _check_digest(component.digest, f"component {component.name!r}: digest")

@@ -43,9 +43,10 @@ def test_nothing_to_go_back_to():
 def test_a_copy_comes_whole_before_the_old_one_leaves():
     """As many canaries as instances, promoted without a person; the rest of the job is as it was."""
     group = {"Name": "web", "Count": 1, "Update": {"Canary": 1, "AutoPromote": False, "MinHealthyTime": 5}}
-    job = {"ID": "web", "Stop": True, "Update": {"MaxParallel": 1}, "TaskGroups": [group]}
+    job = {"ID": "web", "Type": "service", "Stop": True, "Update": {"MaxParallel": 1}, "TaskGroups": [group]}
     assert copied(job, count=3, min_healthy=2) == {
         "ID": "web",
+        "Type": "service",
         "Stop": False,
         "TaskGroups": [
             {

@@ -1,4 +1,4 @@
-"""The jobs of four apps, byte for byte; `UPDATE_GOLDEN=1 pytest tests/cli/golden` writes them anew."""
+"""The jobs of six apps, byte for byte; `UPDATE_GOLDEN=1 pytest tests/cli/golden` writes them anew."""
 
 import hashlib
 import json
@@ -13,7 +13,14 @@ from wasmdeploy_cli.jobspec import render_hcl
 from wasmdeploy_cli.manifest import App, load
 
 HERE = Path(__file__).parent
-VALUES = {"hello": {}, "shop": {"shop_name": "The Shop"}, "hostile": {}, "native": {}}
+VALUES = {
+    "hello": {},
+    "shop": {"shop_name": "The Shop"},
+    "hostile": {},
+    "native": {},
+    "report": {},
+    "nightly": {},
+}
 CANARIES = {"native": Canaries(1, auto_promote=False)}
 
 

@@ -32,6 +32,31 @@ def test_a_job_does_not_differ_from_itself(hello):
     assert changes(job(hello), job(hello)) == []
 
 
+def test_a_command(tmp_path):
+    """A command's arguments, its launching and what it may open are told, and nothing of routes."""
+    text = """[application]
+name = "report"
+[[trigger.command]]
+component = "report"
+args = ["%s"]
+[component.report]
+source = "report.wasm"
+[deploy.%s]
+%s
+"""
+    old = job(app(tmp_path, text % ("a", "periodic", 'cron = "@daily"')))
+    new = job(app(tmp_path, text % ("b", "parameterized", 'payload = "required"')))
+    assert digests(new) == {"report": DIGEST}
+    assert [(each.kind, each.name, each.old, each.new) for each in changes(old, new)] == [
+        ("capability", "the command opens local as /local", None, "read"),
+        ("setting", "command.args", "a", "b"),
+        ("setting", "command.stdin", None, "local/payload"),
+        ("setting", "parameterized.payload", None, "required"),
+        ("setting", "periodic.cron", "@daily", None),
+        ("setting", "periodic.time_zone", "UTC", None),
+    ]
+
+
 def test_a_first_version_is_all_new(hello):
     """Without a job before it, or with a stopped one, everything is new."""
     new = job(hello)

@@ -89,7 +89,7 @@ def test_one_error(tmp_path, text, message, hint):
         (
             added("[[trigger.redis]]\nchannel = 'x'"),
             "10: trigger.redis: unsupported: trigger.redis",
-            "HTTP is the only trigger so far",
+            "HTTP and commands are the only triggers so far",
         ),
         (
             added("[application.trigger.redis]\naddress = 'x'"),

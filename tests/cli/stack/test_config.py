@@ -149,6 +149,8 @@ client {
   servers           = ["127.0.0.1:4647"]
   alloc_mounts_dir  = "/srv/my stack/client-2/alloc_mounts"
   network_interface = "lo"
+  cni_path          = "/opt/cni/bin:/usr/lib/cni:/srv/my stack/cni/bin"
+  cni_config_dir    = "/srv/my stack/cni/config"
   min_dynamic_port  = 20400
   max_dynamic_port  = 20799
   options = {

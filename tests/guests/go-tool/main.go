@@ -49,6 +49,10 @@ func main() {
 		os.Exit(code)
 	case "env":
 		fmt.Println(os.Getenv(os.Args[2]))
+	case "dispatched": // what a dispatch gives: its payload twice, and its meta
+		input, _ := io.ReadAll(os.Stdin)
+		file, _ := os.ReadFile("/local/payload")
+		fmt.Printf("%q %q %q\n", input, file, os.Getenv("NOMAD_META_CUSTOMER"))
 	case "read":
 		data, err := os.ReadFile(os.Args[2])
 		if err != nil {
