@@ -37,7 +37,13 @@ DRIVER_LAYERS = (
     ("task", "schema", "duration", "timer"),
     ("errors",),
 )
-HTTP_LAYERS = (("serve",), ("outbound",), ("body", "variables"), ("messages",), ("headers", "component"))
+HTTP_LAYERS = (
+    ("serve",),
+    ("outbound",),
+    ("body", "variables"),
+    ("messages",),
+    ("content", "headers", "component"),
+)
 LAYERS = {"wasmdeploy_cli": CLI_LAYERS, "wasmdeploy_driver": DRIVER_LAYERS, "wasmdeploy_http": HTTP_LAYERS}
 ROOTS = {"wasmdeploy_cli": "cli", "wasmdeploy_driver": "driver", "wasmdeploy_http": "cli"}
 DRIVER_FOR_CLI = {"task", "schema", "errors", "secrets", "variables", "duration", "executor", "egress.rules"}

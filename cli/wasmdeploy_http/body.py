@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from componentize_py_types import Err
 from wit_world.imports import types
-from wit_world.imports.streams import StreamError_Closed
+from wit_world.imports.streams import OutputStream, StreamError_Closed
 
 from wasmdeploy_http.headers import Headers
 
@@ -31,34 +33,42 @@ def to_send(headers: Headers) -> types.Fields:
     return types.Fields.from_list([(name, value.encode("latin-1")) for name, value in headers])
 
 
-def read_all(body: types.IncomingBody) -> bytes:
-    """All bytes of an incoming body."""
-    chunks = []
+def read_parts(body: types.IncomingBody) -> Iterator[bytes]:
+    """The bytes of an incoming body, as they come."""
     with body, body.stream() as stream:
         while True:
             try:
-                chunks.append(stream.blocking_read(_CHUNK))
+                part = stream.blocking_read(_CHUNK)
             except Err as error:
                 if isinstance(error.value, StreamError_Closed):
-                    return b"".join(chunks)
+                    return
                 raise
+            if part:
+                yield part
 
 
-def write_all(body: types.OutgoingBody, data: bytes) -> None:
-    """Write and finish an outgoing body; one that cannot be written whole is dropped, and Err raised."""
+def write_all(body: types.OutgoingBody, parts: Iterable[bytes]) -> None:
+    """Write and finish an outgoing body, each part at once; one that cannot be written whole is dropped.
+
+    Raises Err where the other side takes no more, and whatever `parts` raises.
+    """
     try:
         with body.write() as stream:
-            view = memoryview(data)
-            while view:
-                allowed = stream.check_write()
-                if not allowed:
-                    with stream.subscribe() as ready:
-                        ready.block()
-                    continue
-                stream.write(bytes(view[:allowed]))
-                view = view[allowed:]
-            stream.blocking_flush()
-    except Err:
+            for part in parts:
+                _write(stream, memoryview(part))
+                stream.blocking_flush()
+    except BaseException:
         body.__exit__(None, None, None)
         raise
     types.OutgoingBody.finish(body, None)
+
+
+def _write(stream: OutputStream, part: memoryview) -> None:
+    while part:
+        allowed = stream.check_write()
+        if not allowed:
+            with stream.subscribe() as ready:
+                ready.block()
+            continue
+        stream.write(bytes(part[:allowed]))
+        part = part[allowed:]

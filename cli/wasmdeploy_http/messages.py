@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+from wasmdeploy_http.content import Content
 from wasmdeploy_http.headers import Headers
 
 _FORM = "application/x-www-form-urlencoded"
 
 
-@dataclass(frozen=True)
 class Request:
-    """A request: `target` is the raw path with its query, `body` all of its bytes."""
+    """A request: `target` is the raw path with its query; `body` is bytes, or an iterator of them."""
 
-    method: str
-    target: str
-    headers: Headers = field(default_factory=Headers)
-    body: bytes = b""
-    scheme: str = "http"
-    authority: str = ""
+    def __init__(
+        self,
+        method: str,
+        target: str,
+        headers: Headers | None = None,
+        body: bytes | Iterable[bytes] = b"",
+        *,
+        scheme: str = "http",
+        authority: str = "",
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.headers = Headers() if headers is None else headers
+        self.scheme = scheme
+        self.authority = authority
+        self.content = Content(body)
+
+    @property
+    def body(self) -> bytes:
+        """All bytes of the body; waits for them."""
+        return self.content.whole()
+
+    def stream(self) -> Iterator[bytes]:
+        """The body part by part, as it comes, once; raises RuntimeError the second time, and for `body` then."""
+        return self.content.parts()
+
+    def __repr__(self) -> str:
+        return f"Request({self.method!r}, {self.target!r})"
 
     @property
     def path(self) -> str:
@@ -72,12 +93,12 @@ class Response:
     """A response: text and JSON values get their content type unless `headers` names one.
 
     Without a `status` it is 200, and 204 for the body None. Raises ValueError for a status or a header that HTTP
-    does not have, TypeError for a body that is none of these.
+    does not have, TypeError for a body that is none of these. Of an iterator, each part goes out at once.
     """
 
     def __init__(
         self,
-        body: bytes | str | dict[str, Any] | list[Any] | None = b"",
+        body: bytes | str | dict[str, Any] | list[Any] | Iterator[bytes | str] | None = b"",
         status: int | None = None,
         headers: Mapping[str, str] | Iterable[tuple[str, str]] | Headers = (),
     ) -> None:
@@ -88,9 +109,19 @@ class Response:
             raise ValueError(f"{status!r} is no status of a response: expected a number from 200 to 599")
         self.status = int(status)
         self.headers = headers if isinstance(headers, Headers) else Headers(headers)
-        self.body, content_type = encoded(body)
+        content, content_type = (body, "") if isinstance(body, Iterator) else encoded(body)
+        self.content = Content(content)
         if content_type and "content-type" not in self.headers:
             self.headers.add("content-type", content_type)
+
+    @property
+    def body(self) -> bytes:
+        """All bytes of the body."""
+        return self.content.whole()
+
+    def stream(self) -> Iterator[bytes]:
+        """The body part by part, once; raises RuntimeError the second time, and for `body` then."""
+        return self.content.parts()
 
     @property
     def text(self) -> str:
@@ -102,7 +133,8 @@ class Response:
         return json.loads(self.body)
 
     def __repr__(self) -> str:
-        return f"Response(status={self.status}, {len(self.body)} bytes)"
+        size = "in parts" if self.content.comes_in_parts else f"{len(self.body)} bytes"
+        return f"Response(status={self.status}, {size})"
 
 
 def encoded(body: object) -> tuple[bytes, str]:
@@ -115,4 +147,6 @@ def encoded(body: object) -> tuple[bytes, str]:
         return body.encode(), "text/plain; charset=utf-8"
     if isinstance(body, (dict, list)):
         return json.dumps(body).encode(), "application/json"
-    raise TypeError(f"a body is bytes, text, a dict or a list, not {type(body).__name__}")
+    raise TypeError(
+        f"a body is bytes, text, a dict, a list or an iterator of its parts, not {type(body).__name__}"
+    )

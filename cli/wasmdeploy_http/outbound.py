@@ -65,7 +65,7 @@ def fetch(
         answer = _answer(Err, wire, outgoing, content, future)
         with answer:
             return Response(
-                wire.read_all(answer.consume()),
+                b"".join(wire.read_parts(answer.consume())),
                 answer.status(),
                 wire.received(answer.headers(), whole=False),
             )
@@ -77,7 +77,7 @@ def _answer(err: type[Any], wire: Any, outgoing: Any, content: bytes, future: An
     """Send the body and wait for the head of the answer."""
     unsent = None
     try:
-        wire.write_all(outgoing, content)
+        wire.write_all(outgoing, (content,) if content else ())
     except err as error:
         # The future says why, or has an answer that came before all was sent.
         unsent = error

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from sys import stderr
 from typing import Any
 
-from componentize_py_types import Ok
+from componentize_py_types import Err, Ok
 from wit_world import exports
 from wit_world.imports import (
     outgoing_handler,  # noqa: F401  # outgoing calls import it late; it has to be in the component
@@ -30,34 +31,34 @@ def handler(handle: Callable[[Request], Any] | None) -> type:
 
     class IncomingHandler(exports.IncomingHandler):  # type: ignore[misc]  # generated at build time
         def handle(self, request: types.IncomingRequest, response_out: types.ResponseOutparam) -> None:
-            answer = _answer(app, request)
+            asked = _request(request)
             try:
-                outgoing = _outgoing(answer)
-            except Exception:  # noqa: BLE001  # a status or header that cannot be sent is the app's bug, too
+                outgoing, parts = _begun(_response(app(asked)), head_only=asked.method == "HEAD")
+            except (Exception, SystemExit):  # noqa: BLE001  # an app's bug is a 500 and a traceback in its log
                 traceback.print_exc(file=stderr)
-                answer = _failure()
-                outgoing = _outgoing(answer)
-            _send(outgoing, answer.body, response_out)
+                outgoing, parts = _begun(Response("Internal Server Error\n", 500))
+            _send(outgoing, parts, response_out)
+            asked.content.close()
 
     return IncomingHandler
 
 
-def _answer(handle: Callable[[Request], Any], incoming: types.IncomingRequest) -> Response:
-    try:
-        return _response(handle(_request(incoming)))
-    except (Exception, SystemExit):  # noqa: BLE001  # an app's bug is a 500 and a traceback in its log
-        traceback.print_exc(file=stderr)
-        return _failure()
+def _begun(response: Response, *, head_only: bool = False) -> tuple[types.OutgoingResponse, Iterator[bytes]]:
+    """The head to send, and the body, whose first part is there: what fails until then is no broken answer."""
+    outgoing = types.OutgoingResponse(wire.to_send(response.headers))
+    outgoing.set_status_code(response.status)
+    if head_only and response.content.comes_in_parts:
+        response.content.close()
+        return outgoing, iter(())
+    parts = response.stream()
+    first = next(parts, b"")
+    return outgoing, chain((first,) if first else (), parts)
 
 
 def _response(answer: Any) -> Response:
     if answer is None:
         raise TypeError("handle returned None: is a return missing? Response(None) is an empty answer")
     return answer if isinstance(answer, Response) else Response(answer)
-
-
-def _failure() -> Response:
-    return Response("Internal Server Error\n", 500)
 
 
 def _request(incoming: types.IncomingRequest) -> Request:
@@ -67,19 +68,25 @@ def _request(incoming: types.IncomingRequest) -> Request:
         method=method.value if isinstance(method, types.Method_Other) else type(method).__name__[7:].upper(),
         target=incoming.path_with_query() or "/",
         headers=wire.received(incoming.headers()),
-        body=wire.read_all(incoming.consume()),
+        body=_body(incoming),
         scheme="https" if isinstance(scheme, types.Scheme_Https) else "http",
         authority=incoming.authority() or "",
     )
 
 
-def _outgoing(response: Response) -> types.OutgoingResponse:
-    outgoing = types.OutgoingResponse(wire.to_send(response.headers))
-    outgoing.set_status_code(response.status)
-    return outgoing
+def _body(incoming: types.IncomingRequest) -> Iterator[bytes]:
+    # Opened by whoever wants the first part: most requests have none.
+    yield from wire.read_parts(incoming.consume())
 
 
-def _send(outgoing: types.OutgoingResponse, content: bytes, response_out: types.ResponseOutparam) -> None:
+def _send(
+    outgoing: types.OutgoingResponse, parts: Iterator[bytes], response_out: types.ResponseOutparam
+) -> None:
     body = outgoing.body()
     types.ResponseOutparam.set(response_out, Ok(outgoing))
-    wire.write_all(body, content)
+    try:
+        wire.write_all(body, parts)
+    except Err:
+        pass  # the client takes no more
+    except Exception:  # noqa: BLE001  # the head is out: the answer breaks off, and the app's log says why
+        traceback.print_exc(file=stderr)

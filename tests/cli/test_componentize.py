@@ -13,6 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.driver.egress_loop import running
+from tests.driver.executor_process import Executor, app
 from tests.driver.guests import GUESTS, Answer, Host, elsewhere, head, response
 from wasmdeploy_cli.componentize import componentize
 from wasmdeploy_cli.errors import GuestError
@@ -25,7 +26,7 @@ TINY = '[project]\nname = "tiny"\nversion = "1"\n[build-system]\nrequires = []\n
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+def component(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The app below tests/guests/python-app, built as docs/python.md says."""
     directory = tmp_path_factory.mktemp("app")
     project = directory / "project"
@@ -36,7 +37,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     subprocess.run([*command, "--target", "deps", "./project"], cwd=directory, check=True)
     output = directory / "new" / "app.wasm"
     componentize("app", output, [GUESTS / "python-app", directory / "deps"])
-    host = Host(output.read_bytes())
+    return output
+
+
+@pytest.fixture(scope="module")
+def built(component: Path) -> Iterator[Host]:
+    """The same, loaded."""
+    host = Host(component.read_bytes())
     yield host
     host.close()
 
@@ -121,6 +128,65 @@ def test_a_handlers_bug_is_a_500(built: Host, path: bytes, words: bytes) -> None
     answer = built.fresh(head("GET", path))
     assert answer.stdout == response(500, TEXT, b"Internal Server Error\n")
     assert words in answer.stderr
+
+
+def test_an_answer_in_parts(built: Host) -> None:
+    """Its parts are bytes or text; it has the content type that it is given, and HEAD asks for none of it."""
+    answer = built.fresh(head("GET", b"/parts"))
+    assert (answer.ok, answer.stdout) == (
+        True,
+        response(200, [(b"content-type", b"text/x")], "tëxt and bytes".encode()),
+    )
+    assert built.fresh(head("HEAD", b"/fails")).stdout == response(200, [], b"")
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "came", "words"),
+    [
+        (
+            b"/parts?1",
+            b"",
+            "tëxt and bytes".encode(),
+            b"TypeError: a part of a body is bytes or text, not int",
+        ),
+        (b"/fails", b"some", b"some", b"ValueError: no more"),
+    ],
+)
+def test_an_answer_that_breaks_off(built: Host, path: bytes, sent: bytes, came: bytes, words: bytes) -> None:
+    """What came before it fails has gone out; the answer is not whole, and the log says why."""
+    answer = built.fresh(head("POST", path) + sent)
+    assert not answer.ok
+    assert answer.stdout.endswith(came)
+    assert words in answer.stderr
+
+
+def test_an_answer_that_fails_before_its_first_part(built: Host) -> None:
+    """Nothing has gone out yet, so it is a 500."""
+    answer = built.fresh(head("POST", b"/fails"))
+    assert answer.stdout == response(500, TEXT, b"Internal Server Error\n")
+
+
+def test_parts_come_and_go_while_the_request_is_sent(component: Path, tmp_path: Path) -> None:
+    """A handler that answers each part of the request has done so before the next one comes."""
+    with Executor(tmp_path, app(component), component) as executor:
+        executor.start()
+        with (
+            socket.create_connection(executor.address, timeout=60) as client,
+            client.makefile("rb") as answer,
+        ):
+            client.sendall(b"POST /shout HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n")
+            for part in (b"one", b"two", b"three"):
+                client.sendall(b"%x\r\n%b\r\n" % (len(part), part))
+                if part == b"one":
+                    assert answer.readline() == b"HTTP/1.1 200 OK\r\n"
+                    while answer.readline() != b"\r\n":
+                        pass
+                assert answer.readline() == b"%x\r\n" % len(part)
+                assert answer.readline() == part.upper() + b"\r\n"
+            client.sendall(b"0\r\n\r\n")
+            assert answer.readline() == b"0\r\n"
+        # A body that the handler does not ask for is no harm.
+        assert executor.request("/unread", "POST", b"x" * 3_000_000)[2] == b"POST\n"
 
 
 def test_an_empty_answer(built: Host) -> None:

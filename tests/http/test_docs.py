@@ -32,10 +32,12 @@ def examples(monkeypatch: pytest.MonkeyPatch) -> list[ModuleType]:
 
 
 def test_the_examples_answer(examples: list[ModuleType]) -> None:
-    """The first handler greets, the second reads a form and a query."""
-    app, colors = examples[:2]
+    """One greets, one answers while it is asked, one reads a form and a query."""
+    app, progress, colors = examples[:3]
     assert app.handle(Request("GET", "/?name=you")).text == "Hello, you\n"
     assert app.handle(Request("POST", "/orders", body=b'{"item": 1}')).headers["location"] == "/orders/1"
+    told = progress.handle(Request("POST", "/", body=iter([b"12", b"345"])))
+    assert list(told.stream())[1:] == [b"data: 5 bytes so far\n\n", b"data: done\n\n"]
     answer = colors.handle(Request("GET", "/?color=red&color=blue"))
     assert answer.headers.get_all("set-cookie") == ["red=1", "blue=1"]
     form = Headers({"content-type": "application/x-www-form-urlencoded"})
@@ -46,7 +48,7 @@ def test_the_example_of_a_failed_call(
     examples: list[ModuleType], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A FetchError becomes a 502 and a line in the log."""
-    weather = examples[2]
+    weather = examples[3]
 
     def refused(url: str, **_: object) -> None:
         raise wasmdeploy_http.FetchError(url, "connection-refused")

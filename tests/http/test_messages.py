@@ -64,6 +64,27 @@ def test_what_is_no_status(status):
         Response("x", status)
 
 
+def test_a_body_in_parts():
+    """It is given part by part once, or whole as often as one likes."""
+    parts = Response(iter(["é", b"x", ""]))
+    assert list(parts.stream()) == ["é".encode(), b"x", b""]
+    for again in (parts.stream, lambda: parts.body):
+        with pytest.raises(RuntimeError, match="taken already"):
+            again()
+    whole = Request("POST", "/", body=(part for part in (b'{"a"', b": 1}")))
+    assert (whole.json(), whole.body, list(whole.stream())) == ({"a": 1}, b'{"a": 1}', [b'{"a": 1}'])
+    assert list(Response(b"").stream()) == []
+    assert repr(Response(iter(()))) == "Response(status=200, in parts)"
+
+
+def test_what_is_no_part():
+    """A part of another type is refused when its turn comes."""
+    parts = Response(iter(["a", 5])).stream()
+    assert next(parts) == b"a"
+    with pytest.raises(TypeError, match="not int"):
+        next(parts)
+
+
 @pytest.mark.parametrize("body", [5, object(), ("x", 404)])
 def test_what_is_no_body(body):
     """A body of another kind is refused by its type."""

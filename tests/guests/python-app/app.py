@@ -44,6 +44,28 @@ def on_connection(request):
     return Response("x", headers={"connection": "close"})
 
 
+def on_shout(request):
+    return Response(part.upper() for part in request.stream())
+
+
+def on_parts(request):
+    return Response(
+        iter(["tëxt", b" and bytes", 1 if request.query else ""]), headers={"content-type": "text/x"}
+    )
+
+
+def on_fails(request):
+    def parts():
+        yield from request.stream()
+        raise ValueError("no more")
+
+    return Response(parts())
+
+
+def on_unread(request):
+    return f"{request.method}\n"
+
+
 def on_empty(request):
     return Response(None)
 
