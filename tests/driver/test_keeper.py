@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -13,9 +14,10 @@ import pytest
 
 from tests.driver.executor_process import Executor, app, until
 from tests.driver.go_guests import go_guest
-from tests.stack.vault import VaultServer
-from wasmdeploy_driver.errors import SecretError
+from tests.stack.vault import VaultServer, running_vault
+from wasmdeploy_driver.errors import SecretError, WasmdeployError
 from wasmdeploy_driver.executor import launch
+from wasmdeploy_driver.task import Task as Described
 from wasmdeploy_driver.task import Variable
 
 pytestmark = [pytest.mark.stack, pytest.mark.guests]
@@ -106,20 +108,22 @@ class Task:
         return any(all(word in line for word in words) for line in lines)
 
 
+def described(variables: dict[str, Variable], refresh: str = "0") -> Described:
+    """A task of the Go guest with these variables in its environment."""
+    environment = {f"V_{name}": f"{{{{ {name} }}}}" for name in variables}
+    return replace(
+        app(go_guest(), environment=environment), variable=tuple(variables.values()), refresh=refresh
+    )
+
+
 @contextmanager
 def running(
     vault: VaultServer, directory: Path, variables: dict[str, Variable], refresh: str = "0", token: str = ""
 ) -> Iterator[Task]:
-    """A task of the Go guest with these variables in its environment."""
-    environment = {f"V_{name}": f"{{{{ {name} }}}}" for name in variables}
-    described = app(go_guest(), environment=environment)
-    server = launch.VaultServer(vault.address)
-    task = described.__class__(
-        described.app, variable=tuple(variables.values()), component=described.component,
-        http=described.http, refresh=refresh,
-    )  # fmt: skip
+    """A task that runs."""
     token = token or vault.token(*RULES)
-    with Executor(directory, task, go_guest(), vault=server) as executor:
+    server = launch.VaultServer(vault.address)
+    with Executor(directory, described(variables, refresh), go_guest(), vault=server) as executor:
         executor.start(token)
         yield Task(executor)
 
@@ -287,3 +291,41 @@ def test_a_policy_without_revocation(engines: VaultServer, tmp_path: Path) -> No
         task.executor.call("stop", timeout=5.0)
         assert task.executor.exit()["exit_code"] == 0
         assert task.told("its lease ends by itself", "sys/leases/revoke")
+
+
+def test_mutual_tls(tmp_path: Path) -> None:
+    """A Vault that wants certificates is served; each thing that is missing has its own error, before anything is sent.
+
+    The files are read once: they may be gone when secrets are read again.
+    """
+    with running_vault(tmp_path, tls=True) as vault:
+        assert isinstance(vault.tls.verify, str)
+        assert vault.tls.cert is not None
+        copy = tmp_path / "copied.pem"
+        copy.write_bytes(Path(vault.tls.verify).read_bytes())
+        whole = launch.VaultServer(vault.address, ca_cert=str(copy), client_cert=vault.tls.cert[0],
+                                   client_key=vault.tls.cert[1], tls_server_name=vault.tls.server_name)  # fmt: skip
+        vault.api("POST", "sys/mounts/kept", {"type": "kv", "options": {"version": "2"}})
+        store(vault, first="1", second="1")
+        token = vault.token(*RULES)
+        for number, (server, words) in enumerate(
+            (
+                (replace(whole, ca_cert=""), "its certificate is not trusted"),
+                (replace(whole, client_cert=""), "it wants a client certificate"),
+                (replace(whole, tls_server_name=""), "its certificate is for another name"),
+                (replace(whole, ca_cert="/nowhere"), "CA certificate /nowhere cannot be used: No such file"),
+            )
+        ):
+            directory = tmp_path / str(number)
+            directory.mkdir()
+            with (
+                Executor(directory, described(STORED), go_guest(), vault=server) as executor,
+                pytest.raises(WasmdeployError, match=words),
+            ):
+                executor.start(token)
+        (tmp_path / "well").mkdir()
+        with Executor(tmp_path / "well", described(STORED, "1s"), go_guest(), vault=whole) as executor:
+            task = Task(executor.start(token))
+            copy.unlink()
+            store(vault, first="2", second="2")
+            until(lambda: task.shown() == {"first": "2", "second": "2"})

@@ -83,6 +83,15 @@ def test_vault_address_falls_back_to_the_agents():
     configured = PluginConfig(vault=Vault(address="http://own:8200"))
     assert configured.vault_server(agent) == VaultServer("http://own:8200", namespace="team")
     assert PluginConfig().vault_server({}) is None
+    agent |= {
+        "VAULT_CAPATH": "/ca",
+        "VAULT_CLIENT_CERT": "/c",
+        "VAULT_CLIENT_KEY": "/k",
+        "VAULT_TLS_SERVER_NAME": "v",
+    }
+    assert PluginConfig(vault=Vault(client_cert="/own")).vault_server(agent) == VaultServer(
+        "http://agent:8200", "team", ca_cert="/ca", client_cert="/own", client_key="/k", tls_server_name="v"
+    )
 
 
 def test_task_spec_has_nomads_shapes():

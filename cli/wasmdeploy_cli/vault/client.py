@@ -18,10 +18,16 @@ from hvac import exceptions
 
 from wasmdeploy_cli.errors import SecretError, SecretUnavailable
 from wasmdeploy_cli.nomad import Settings
-from wasmdeploy_driver.secrets import Secret
+from wasmdeploy_driver.secrets import Secret, tls
 
 Json = dict[str, Any]
 _TIMEOUT = 10
+_TLS_HINTS = {
+    tls.WANTS_ONE: "set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY",
+    tls.NO_TLS: "use http:// in VAULT_ADDR",
+    tls.OTHER_NAME: "set VAULT_TLS_SERVER_NAME",
+    tls.UNTRUSTED: "set VAULT_CACERT",
+}
 
 
 class Vault:
@@ -148,20 +154,10 @@ class Vault:
 
     def _unreachable(self, error: requests.RequestException) -> SecretUnavailable:
         if isinstance(error, requests.exceptions.SSLError):
-            reason = _certificate(str(error))
-            return SecretUnavailable(f"Vault at {self.address}: {reason[0]}", reason[1])
+            wrong = tls.reason(str(error))
+            return SecretUnavailable(f"Vault at {self.address}: {wrong}", _TLS_HINTS[wrong])
         if isinstance(error, requests.Timeout):
             return SecretUnavailable(f"Vault at {self.address} did not answer within {self._timeout:g} s")
         return SecretUnavailable(
             f"Vault at {self.address} cannot be reached", "check VAULT_ADDR, and that it runs"
         )
-
-
-def _certificate(text: str) -> tuple[str, str]:
-    if "certificate required" in text or "handshake failure" in text or "bad certificate" in text:
-        return "it wants a client certificate", "set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY"
-    if "WRONG_VERSION_NUMBER" in text or "record layer failure" in text.lower():
-        return "it does not speak TLS", "use http:// in VAULT_ADDR"
-    if ("match" in text and "ostname" in text) or "IP address mismatch" in text:
-        return "its certificate is for another name", "set VAULT_TLS_SERVER_NAME"
-    return "its certificate is not trusted", "set VAULT_CACERT"

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.errors import SecretError, SecretUnavailable, WasmdeployError
 from wasmdeploy_driver.executor.launch import Launch
-from wasmdeploy_driver.executor.source import kv_mount, vault_secrets
+from wasmdeploy_driver.executor.source import kv_mount, vault_secrets, vault_session
 from wasmdeploy_driver.secrets import GivenSecrets, Lease, Reading, Secret, VaultSecrets
 from wasmdeploy_driver.variables import Values, resolve
 
@@ -35,7 +35,7 @@ _REVOKE_SECONDS = 5.0
 
 
 class Keeper:
-    """Keeps one task's secrets; `tell` hears what happens to them. The token is the task's own."""
+    """Keeps one task's secrets; `tell` hears what happens to them. The token is the task's own. Raises ConfigError."""
 
     def __init__(self, launch: Launch, token: Secret, tell: Tell) -> None:
         self._launch = launch
@@ -55,12 +55,13 @@ class Keeper:
         self._used = token  # the one that the leases belong to
         self._woken = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
+        self._session = vault_session(launch)  # now: later its files may be out of reach
 
     def read(self) -> Values:
         """The task's variables, at its start; blocks. Raises SecretError, ConfigError."""
         if not self._launch.task.secrets:
             return resolve(self._launch.task, GivenSecrets({}), kv_mount(self._launch))
-        vault = vault_secrets(self._launch, self._token, {})
+        vault = self._vault(self._token)
         self._values = self._resolve(vault)
         self._refresh_at = time.monotonic() + self._refresh
         return self._values
@@ -148,7 +149,7 @@ class Keeper:
     def _look(self, *, refresh: bool) -> Values:
         """See to the leases, with `refresh` read again what is stored too; the values then. Raises SecretError."""
         token = self._token
-        vault = vault_secrets(self._launch, token, {})
+        vault = self._vault(token)
         for path in list(self._due):
             if token != self._used or not self._is_kept(vault, path, look_up=refresh):
                 self._replace(path)
@@ -189,6 +190,9 @@ class Keeper:
         now = time.monotonic()
         self._replaced = [each for each in self._replaced if each[1] > now] + [(lease, now + lease.seconds)]
 
+    def _vault(self, token: Secret) -> VaultSecrets:
+        return vault_secrets(self._launch, self._session, token, {})
+
     def _resolve(self, vault: VaultSecrets) -> Values:
         try:
             values = resolve(self._launch.task, vault, kv_mount(self._launch))
@@ -204,7 +208,7 @@ class Keeper:
 
     def _revoke(self) -> None:
         """Revoke every lease; one that cannot be revoked ends by itself."""
-        vault = vault_secrets(self._launch, self._token, {})
+        vault = self._vault(self._token)
         held = [*self._leases.values(), *(lease for lease, _ in self._replaced)]
         self._leases, self._replaced = {}, []
         for lease in held:

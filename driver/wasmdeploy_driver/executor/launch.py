@@ -19,6 +19,9 @@ class VaultServer:
     address: str
     namespace: str = ""
     ca_cert: str = ""
+    client_cert: str = ""
+    client_key: str = ""
+    tls_server_name: str = ""
     mount: str = "secret"
 
 

@@ -19,7 +19,20 @@ class Vault:
 
     address: str = field(default="", metadata={"doc": "Vault's URL; VAULT_ADDR of the agent if unset"})
     namespace: str = field(default="", metadata={"doc": "Vault namespace; VAULT_NAMESPACE if unset"})
-    ca_cert: str = field(default="", metadata={"doc": "file with Vault's CA; VAULT_CACERT if unset"})
+    ca_cert: str = field(
+        default="",
+        metadata={"doc": "file or directory with Vault's CA; VAULT_CACERT or VAULT_CAPATH if unset"},
+    )
+    client_cert: str = field(
+        default="", metadata={"doc": "file with executors' own certificate; VAULT_CLIENT_CERT if unset"}
+    )
+    client_key: str = field(default="", metadata={"doc": "file with its key; VAULT_CLIENT_KEY if unset"})
+    tls_server_name: str = field(
+        default="",
+        metadata={
+            "doc": "name that Vault's certificate has, where not its address's; VAULT_TLS_SERVER_NAME if unset"
+        },
+    )
     mount: str = field(default="secret", metadata={"doc": "mount of the KV version 2 engine"})
 
 
@@ -124,9 +137,17 @@ class PluginConfig:
         address = self.vault.address or environment.get("VAULT_ADDR", "")
         if not address:
             return None
+        own = self.vault
+
+        def said(configured: str, *names: str) -> str:
+            return configured or next((environment[name] for name in names if environment.get(name)), "")
+
         return VaultServer(
             address=address,
-            namespace=self.vault.namespace or environment.get("VAULT_NAMESPACE", ""),
-            ca_cert=self.vault.ca_cert or environment.get("VAULT_CACERT", ""),
-            mount=self.vault.mount,
+            namespace=said(own.namespace, "VAULT_NAMESPACE"),
+            ca_cert=said(own.ca_cert, "VAULT_CACERT", "VAULT_CAPATH"),
+            client_cert=said(own.client_cert, "VAULT_CLIENT_CERT"),
+            client_key=said(own.client_key, "VAULT_CLIENT_KEY"),
+            tls_server_name=said(own.tls_server_name, "VAULT_TLS_SERVER_NAME"),
+            mount=own.mount,
         )

@@ -17,12 +17,20 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from wasmdeploy_driver.errors import SecretError, SecretUnavailable
+from wasmdeploy_driver.secrets import tls
 from wasmdeploy_driver.secrets.secret import Secret
 
 if TYPE_CHECKING:
     import hvac
+    import requests
 
 _DYNAMIC = ("creds", "static-creds")
+_TLS_HINTS = {
+    tls.WANTS_ONE: "set vault { client_cert, client_key } in the plugin's config",
+    tls.NO_TLS: "use http:// in Vault's address",
+    tls.OTHER_NAME: "set vault { tls_server_name } in the plugin's config",
+    tls.UNTRUSTED: "set vault { ca_cert } in the plugin's config",
+}
 # Of Vault's own words in an error.
 _MOST_WORDS = 200
 
@@ -54,7 +62,7 @@ class VaultSecrets:
     """Secrets from Vault; each path is read once, so that all fields of it belong together.
 
     The token is the task's own, from Nomad's workload identity; time-outs are in seconds. `known` are paths that need
-    not be read again.
+    not be read again; `session` is from `tls`.
     """
 
     def __init__(
@@ -63,14 +71,14 @@ class VaultSecrets:
         token: Secret,
         *,
         namespace: str = "",
-        ca_cert: str = "",
+        session: requests.Session | None = None,
         timeout: int = 10,
         known: Mapping[str, Reading] | None = None,
     ) -> None:
         self._address = address
         self._token = token
         self._namespace = namespace
-        self._verify: str | bool = ca_cert or True
+        self._session = session
         self._timeout = timeout
         self._connected: hvac.Client | None = None
         self.readings: dict[str, Reading] = dict(known or {})
@@ -163,8 +171,8 @@ class VaultSecrets:
                 url=self._address,
                 token=self._token.reveal(),
                 namespace=self._namespace or None,
-                verify=self._verify,
                 timeout=self._timeout,
+                session=self._session,
             )
         return self._connected
 
@@ -195,6 +203,9 @@ class VaultSecrets:
         except hvac.exceptions.VaultError as error:
             words = _words(error)[:_MOST_WORDS] or type(error).__name__
             raise SecretError(f"Vault at {self._address} cannot {act}: {words}") from error
+        except requests.exceptions.SSLError as error:
+            wrong = tls.reason(str(error))
+            raise SecretUnavailable(f"Vault at {self._address}: {wrong}", _TLS_HINTS[wrong]) from error
         except requests.RequestException as error:
             raise SecretUnavailable(f"Vault at {self._address} cannot be reached") from error
 
