@@ -1,16 +1,24 @@
 """An app at rest: its guests are not in memory, and answer all the same."""
 
 import os
+import shutil
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.driver.executor_process import CACHE
 from tests.driver.guests import wat
-from wasmdeploy_driver.app.worker import output_pipe
+from tests.driver.rust_guests import rust_guest
+from wasmdeploy_driver.app.worker import THREAD_STACK, output_pipe
 from wasmdeploy_driver.executor.image import Image
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.executor.prepare import Guests, compile_all, load_guests
 from wasmdeploy_driver.guest.call import SUCCESS, Call
+from wasmdeploy_driver.http.frame import encode_request
+from wasmdeploy_driver.http.message import Request
+from wasmdeploy_driver.secrets import Secret
 from wasmdeploy_driver.task import Component, Dir, Task
 from wasmdeploy_driver.variables import Values
 
@@ -78,3 +86,45 @@ def test_instances_that_stay():
     guests.rest()
     assert guests._loaded(0) == "guest"
     assert loads == [1]
+
+
+@pytest.mark.parametrize("isolation", ["request", "instance"])
+def test_new_values_leave_nothing_of_the_old(tmp_path, isolation):
+    """A change is there with the next call; neither directories nor instances of the values before stay open."""
+    source = rust_guest("rust-http")
+    shutil.copy(source, tmp_path)
+    (tmp_path / "data").mkdir()
+    component = Component(
+        "web",
+        source.name,
+        environment={"WORD": "{{ word }}"},
+        isolation=isolation,
+        dir=(Dir("data", "/data"),),
+    )
+    launch = Launch("t", Task("a", component=(component,)), tmp_path, CACHE, tmp_path / "o", tmp_path / "e")
+    image = Image(launch, compile_all(launch, lambda *_: None), words(0))
+    request = encode_request(Request("GET", "http", b"a", b"/env", (), b"", "", None))
+    out, into = output_pipe()
+
+    def scenario():
+        guests, before = load_guests(image), []
+        for number in range(10):
+            guests.renew(words(number))
+            assert guests(Call(0, request), f"/proc/self/fd/{into}") == SUCCESS
+            assert f"WORD={number}\n".encode() in os.read(out, 65536)
+            before.append(descriptors())
+        assert set(before[1:]) == {before[1]}
+
+    threading.stack_size(THREAD_STACK)
+    try:
+        with ThreadPoolExecutor(1) as thread:  # a guest needs more stack than a test has
+            thread.submit(scenario).result()
+    finally:
+        threading.stack_size(0)
+        os.close(out)
+        os.close(into)
+
+
+def words(number):
+    """The app's variable."""
+    return Values({"word": Secret(str(number))})

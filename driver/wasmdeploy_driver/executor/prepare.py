@@ -130,6 +130,8 @@ class Guests:
 
     def _loaded(self, component: int) -> Answerer:
         if self._load is not self._next:
+            for guest in self._guests:
+                guest.close()
             self._load, self._guests = self._next, []
         if not self._guests:
             self._guests = self._load()

@@ -11,6 +11,7 @@ from wasmdeploy_driver.guest.call import MAX_TRAILERS, SUCCESS, AskTrailers, Cal
 from wasmdeploy_driver.guest.capi import set_stdin
 from wasmdeploy_driver.guest.component import LoadedComponent
 from wasmdeploy_driver.guest.host import Told
+from wasmdeploy_driver.guest.reuse import ReusedInstances
 from wasmdeploy_driver.guest.sandbox import Context, Exit, Runner
 
 
@@ -67,3 +68,8 @@ class Answerer:
                 wasi = self._context.wasi()
                 wasi.inherit_stderr()
                 self._runner.prepare(wasi, self._bounds)
+
+    def close(self) -> None:
+        """Let go of instances that stay between calls; there is no further call."""
+        if isinstance(self._runner, ReusedInstances):
+            self._runner.close()

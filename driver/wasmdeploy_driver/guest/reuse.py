@@ -106,3 +106,13 @@ class ReusedInstances:
                 self._sweep_in(self._idle[0].idle_since - oldest)
         for live in gone:
             live.store.close()
+
+    def close(self) -> None:
+        """Let go of the idle instances now; nothing may run meanwhile."""
+        with self._changed:
+            gone, self._idle = self._idle, []
+            if self._sweeper is not None:
+                self._sweeper.cancel()
+                self._sweeper = None
+        for live in gone:
+            live.store.close()
