@@ -138,6 +138,21 @@ A denied call fails with `HTTP-request-denied`, one to an address that is not li
 trusts the system's certificates, or those that `SSL_CERT_FILE` names.
 """
 
+PARKING = """\
+## Parking
+
+With `idle_timeout` an instance that has had no request for so long is parked: its processes end, and two small ones,
+which all parked apps of the node share, hold its port. In Nomad it stays "running". The next request starts it again,
+within milliseconds, and no connection is refused meanwhile; a client's idle HTTP/1 connection is kept, one of HTTP/2
+is asked to end.
+
+Checks are no requests: `health_path` is answered with the app's last status, and an app whose last one was no good is
+not parked. `nomad alloc exec`, signals and script checks wake it. With `isolation = "instance"` what instances keep is
+lost. An app with leases of Vault stays awake, since they are to be renewed; one with `engine = "wasmtime"` cannot have
+an `idle_timeout`. Secrets with `refresh` are read again when an app is woken; its first requests may still get the
+values from before. `wasmdeploy up` parks nothing.
+"""
+
 UNSERVED = """\
 ## Not served yet
 
@@ -155,6 +170,7 @@ def reference() -> str:
             *(line for title, cls in TABLES for line in _table(title, cls)),
             COMMANDS,
             OUTBOUND,
+            PARKING,
             *_unserved(),
         ]
     )

@@ -28,6 +28,7 @@ CLI_LAYERS = (
 DRIVER_LAYERS = (
     ("plugin",),
     ("runner",),
+    ("holder",),
     ("forkserver", "console"),
     ("executor",),
     ("app",),

@@ -176,6 +176,14 @@ class Task:
         default_factory=Limits,
         metadata=_doc("what one guest instance may use, where its component says nothing else"),
     )
+    idle_timeout: str = field(
+        default="0",
+        metadata=_doc("an app without requests for so long is parked until the next one; `0` for never"),
+    )
+    health_path: str = field(
+        default="",
+        metadata=_doc("path of a check that keeps no app awake and wakes none, beside the driver's own"),
+    )
 
     @property
     def secrets(self) -> tuple[Variable, ...]:

@@ -25,7 +25,7 @@ def busy():
 
 def test_usage_covers_the_process_and_its_children(busy):
     """CPU comes with the second sample, memory with the first, and children count."""
-    sampler = Sampler(identify(busy.pid))
+    sampler = Sampler(lambda: identify(busy.pid))
     first = sampler.read()
     assert first.total.percent == 0
     assert first.total.rss > 1 << 20
@@ -36,7 +36,11 @@ def test_usage_covers_the_process_and_its_children(busy):
 
 
 def test_ended_process_has_no_usage(busy):
-    """After the end there is no sample."""
-    sampler = Sampler(identify(busy.pid))
+    """After the end, and while a task is parked, nothing is used."""
+    process = identify(busy.pid)
+    sampler = Sampler(lambda: process)
+    assert sampler.read().total.rss > 0
     busy.kill()
-    until(lambda: sampler.read() is None, "the process is gone")
+    until(lambda: not process.alive, "the process is gone")
+    sample = sampler.read()
+    assert (sample.total.percent, sample.total.rss, sample.total.pss, sample.by_pid) == (0, 0, 0, {})

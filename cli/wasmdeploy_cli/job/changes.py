@@ -153,6 +153,7 @@ def _settings(job: Mapping[str, Any], group: Json, task: Json) -> Iterator[tuple
     yield "cpu", str(task["Resources"]["CPU"])
     yield "memory", str(task["Resources"]["MemoryMB"])
     yield "vault.role", str((task.get("Vault") or {}).get("Role") or "")
+    yield "idle_timeout", str(task["Config"].get("idle_timeout") or "")
     yield "vault.refresh", str(task["Config"].get("refresh") or "")
     for limits in task["Config"].get("limits") or ():
         for key, value in limits.items():

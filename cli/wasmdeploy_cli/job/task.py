@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.manifest.app import App, Variable
 from wasmdeploy_cli.manifest.component import CommandTrigger
+from wasmdeploy_cli.manifest.deploy import Deploy
 from wasmdeploy_cli.manifest.place import nearest
 from wasmdeploy_driver import task
+from wasmdeploy_driver.duration import seconds
 
 PAYLOAD = "payload"
 """The file in the task's `local` directory that a dispatch's payload is written to."""
@@ -57,6 +59,8 @@ def make_task(
         variable=variables,
         refresh=app.deploy.vault.refresh,
         limits=app.limits,
+        idle_timeout=app.deploy.idle_timeout,
+        health_path=_checked(app),
     )
 
 
@@ -82,6 +86,12 @@ def _command(
         variable=variables,
         limits=app.component_limits(name) or app.limits,
     )
+
+
+def _checked(app: App) -> str:
+    """The path of the app's own check, which the driver must know where it parks the app."""
+    own = app.deploy.health_path != Deploy().health_path
+    return app.deploy.health_path if own and seconds(app.deploy.idle_timeout, "idle_timeout") else ""
 
 
 def _variable(app: App, name: str, variable: Variable, values: Mapping[str, str]) -> task.Variable:

@@ -62,6 +62,8 @@ def _check_deploy(deploy: Deploy, place: Place) -> None:
     for name in _OF_ROUTES:
         if getattr(deploy, name) != getattr(without, name):
             raise place.key(name).error("a command has no route", "remove it")
+    if deploy.idle_timeout != without.idle_timeout:
+        raise place.key("idle_timeout").error("a command is not parked: it runs to its end", "remove it")
     if deploy.type == "service":
         raise place.key("type").error("a command is no service: it ends", 'leave it out, or say "batch"')
     if deploy.type == "sysbatch" and deploy.count > 1:

@@ -36,6 +36,7 @@ def check(app: App, place: Place, deploy: Place) -> None:
     _check_queue(app, place)
     _check_route(app, deploy)
     _check_healthy_within(app, deploy)
+    _check_idle_timeout(app, deploy)
 
 
 def _check_variables(app: App, place: Place) -> None:
@@ -148,3 +149,10 @@ def _check_healthy_within(app: App, deploy: Place) -> None:
     if seconds(app.deploy.healthy_within, "healthy_within") <= MIN_HEALTHY_SECONDS:
         what = f"must be more than the {MIN_HEALTHY_SECONDS} s that an instance must stay healthy"
         raise deploy.key("healthy_within").error(what)
+
+
+def _check_idle_timeout(app: App, deploy: Place) -> None:
+    served = [name for name, component in app.component.items() if component.engine]
+    if served and seconds(app.deploy.idle_timeout, "idle_timeout"):
+        what = f'component {served[0]!r} has engine = "wasmtime", whose process stays'
+        raise deploy.key("idle_timeout").error(what, "remove one of the two")

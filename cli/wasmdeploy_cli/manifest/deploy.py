@@ -162,6 +162,14 @@ class Deploy:
             grammar.duration,
         ),
     )
+    idle_timeout: str = field(
+        default="0",
+        metadata=doc(
+            "an instance without requests for so long, like `15m`, is parked: it takes no memory, and the next request "
+            "wakes it; health checks are none. `0`: never. See [Parking](#parking)",
+            grammar.duration,
+        ),
+    )
     artifacts: str = field(
         default="",
         metadata=doc(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -39,6 +40,9 @@ class App:
         self.requests = 0
         self.failures = 0
         self.draining = False
+        self.asked_at = time.monotonic()  # when the last request was answered; health checks are none
+        self.checked = b""  # the target of the job's check, where that is not the driver's own
+        self.health = 200  # its last answer's status
 
     @property
     def in_flight(self) -> int:
@@ -69,7 +73,14 @@ class App:
         if most and (len(request.body) > most or declared_length(request) > most):
             return _too_large(most)
         self.requests += 1
-        return await self._run(route, request)
+        if request.target == self.checked:
+            response = await self._run(route, request)
+            self.health = response.status
+            return response
+        try:
+            return await self._run(route, request)
+        finally:
+            self.asked_at = time.monotonic()
 
     async def _run(self, route: Route[Target], request: Request) -> Response:
         most = route.target.quota.request_bytes

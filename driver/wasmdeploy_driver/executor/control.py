@@ -6,6 +6,7 @@ The state directory (mode 0700, one per task, out of the guest's reach) holds
     control.sock    the executor listens here from its first moment on
     exit.json       written last: {"exit_code", "signal", "oom_killed", "error"}
     executor.log    the executor's own stderr (never the guest's)
+    executor.json   [PID, START_TIME] of an executor that the holder forked, when it woke the parked task
 
 A connection carries one call: the client sends one line, the executor answers with lines; the last one has
 the key `ok` or `error`, and then the connection closes.
@@ -42,6 +43,7 @@ LAUNCH = "launch.json"
 SOCKET = "control.sock"
 EXIT = "exit.json"
 LOG = "executor.log"
+EXECUTOR = "executor.json"
 MAX_LINE = 1 << 20
 
 

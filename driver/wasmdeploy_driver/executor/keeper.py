@@ -66,6 +66,22 @@ class Keeper:
         self._refresh_at = time.monotonic() + self._refresh
         return self._values
 
+    def resume(self, values: Values) -> None:
+        """Go on with the variables of a task that was parked; what is to be refreshed is read again soon."""
+        self._values = values
+        if self._refresh < math.inf:
+            self._refresh_at = time.monotonic()
+
+    @property
+    def token(self) -> Secret:
+        """The task's token as Nomad gave it last."""
+        return self._token
+
+    @property
+    def has_leases(self) -> bool:
+        """Whether any lease is to be renewed, or revoked in the end."""
+        return bool(self._leases or self._replaced)
+
     def keep(self, renew: Callable[[Values], None] | None) -> None:
         """Go on from now on; `renew` gets new values, and raises ConfigError; None where nothing can take them."""
         if self._launch.task.secrets:

@@ -62,6 +62,7 @@ class Launch:
     cgroup: Cgroup | None = None
     logs: LogFiles | None = None  # in place of stdout and stderr
     netns: str = ""
+    holder: Path | None = None  # the socket of whoever holds the task while it is parked
     environment: Mapping[str, str] = field(default_factory=dict)  # NOMAD_* and other plain facts for commands
 
     def to_json(self) -> str:

@@ -14,25 +14,31 @@ import os
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from wasmdeploy_driver.app.memfile import whole
 from wasmdeploy_driver.app.stem import Stem
+from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.errors import ExecutorError, GuestError, GuestTrap, WasmdeployError
 from wasmdeploy_driver.executor import cgroup, control, netns
 from wasmdeploy_driver.executor.consoles import Consoles, has_hung_up
 from wasmdeploy_driver.executor.core import forbid_core
+from wasmdeploy_driver.executor.desk import Desk
 from wasmdeploy_driver.executor.engines import fork_stem
 from wasmdeploy_driver.executor.external.compile import ExternalGuest, compile_external
 from wasmdeploy_driver.executor.external.serving import ExternalServing, external_command
+from wasmdeploy_driver.executor.idle import Idle
 from wasmdeploy_driver.executor.image import Compiled, Image
 from wasmdeploy_driver.executor.keeper import Keeper
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.executor.listeners import MAX_DETAIL, Listeners
 from wasmdeploy_driver.executor.logs import Logs
+from wasmdeploy_driver.executor.parking import Wake, unpack
 from wasmdeploy_driver.executor.prepare import Command, compile_all, load_command, load_guests
 from wasmdeploy_driver.executor.run import guest_thread, run, take_input, take_streams, tell_task
 from wasmdeploy_driver.executor.serve import Serving, listen
@@ -51,7 +57,7 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 class TaskProcess:
     """One task: answers control calls, runs the guests, writes the exit status."""
 
-    def __init__(self, state: Path, launch: Launch, stem: Stem | None) -> None:
+    def __init__(self, state: Path, launch: Launch, stem: Stem | None, control_socket: socket.socket) -> None:
         self._state = state
         self._stem = stem
         self._launch = launch
@@ -66,15 +72,23 @@ class TaskProcess:
         self._calls: set[asyncio.Task[Any]] = set()
         self._ended = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._idle: asyncio.Task[None] | None = None
+        self._stopping = False
+        self._woken_in = 0.0
+        self._desk = Desk(control_socket, self._connected)
 
-    async def live(self, listener: socket.socket) -> None:
-        """Answer calls until the task has ended."""
-        server = await asyncio.start_unix_server(self._connected, sock=listener, limit=control.MAX_LINE)
+    async def live(self, wake: Wake | None) -> None:
+        """Answer calls until the task has ended; `wake` is there where it was parked."""
+        if wake is not None:
+            await self._awake(wake)
+        await self._desk.open()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._terminate)
         loop.call_later(_START_SECONDS, self._give_up)
+        self._expect_idleness()
         await self._ended.wait()
-        server.close()
+        self._desk.close()
         await self._end_secrets()
         if self._calls:
             await asyncio.wait(self._calls, timeout=_LAST_WORDS_SECONDS)
@@ -182,12 +196,14 @@ class TaskProcess:
             facts |= self._keeper.facts()
         if isinstance(self._serving, Serving):
             app = self._serving.app
+            if self._woken_in:
+                facts["woken_in_ms"] = round(self._woken_in * 1000, 1)
             facts |= {"requests": app.requests, "failures": app.failures,
                       "in_flight": app.in_flight, "processes": 1 + app.processes}  # fmt: skip
         return facts | {"components": [component.name for component in self._launch.task.component]}
 
     async def _events(self, send: Send, reader: asyncio.StreamReader) -> dict[str, Any]:
-        with self._listeners.listening() as listener:
+        with self._desk.not_counted(), self._listeners.listening() as listener:
             # One that leaves is let go now, not when the next event cannot be sent to it.
             gone = asyncio.ensure_future(reader.read(1))
             gone.add_done_callback(lambda _: listener.finish())
@@ -233,7 +249,64 @@ class TaskProcess:
             self.end(1, error=failure.message)
             raise failure from error
         self._runs = True
+        self._expect_idleness()
         return answer
+
+    async def _awake(self, wake: Wake) -> None:
+        """Go on with a task that was parked; what fails is its end."""
+        self._started = True
+        try:
+            await self._go_on(wake)
+        except WasmdeployError as error:
+            self.end(1, error=error.message)
+        except Exception as error:  # noqa: BLE001  # whatever it is must be told, or the task would hang
+            self.end(1, error=_unexpected("the task cannot be woken", error).message)
+        self._thread.shutdown(wait=False)
+
+    async def _go_on(self, wake: Wake) -> None:
+        shelved, launch = wake.shelved, self._launch
+        self._logs = take_streams(launch, (shelved.stdout, shelved.stderr))
+        if launch.cgroup is not None:
+            cgroup.join(launch.cgroup, launch.id)
+        content, token = unpack(whole(shelved.image))
+        os.close(shelved.image)
+        image = Image.from_bytes(content, shelved.compiled)
+        self._keeper = Keeper(launch, token, self._notify)
+        self._keeper.resume(image.values)
+        serving = await self._serving_of(image, lambda: socket.socket(fileno=shelved.listener))
+        await self._begin(serving)
+        for connection in wake.connections:
+            with contextlib.suppress(OSError):  # its client has gone
+                await serving.front.adopt(socket.socket(fileno=connection))
+        self._runs = True
+        self._woken_in = time.monotonic() - wake.asked_at
+
+    def _expect_idleness(self) -> None:
+        """Park the app once it is idle, where its task says so."""
+        if self._launch.holder is None or not isinstance(self._serving, Serving):
+            return
+        if self._idle is not None:
+            return
+        timeout = seconds(self._launch.task.idle_timeout, "idle_timeout")
+        idle = Idle(
+            self._serving, self._desk, str(self._state), timeout, may=self._may_end, token=self._token
+        )
+        self._idle = asyncio.ensure_future(self._park(idle))
+
+    def _token(self) -> Secret:
+        return self._keeper.token if self._keeper is not None else Secret("")
+
+    def _may_end(self) -> bool:
+        # Nobody would renew the leases of an app that is parked.
+        leased = self._keeper is not None and self._keeper.has_leases
+        return not (self._stopping or self._ended.is_set() or leased)
+
+    async def _park(self, idle: Idle) -> None:
+        await idle.parked(self._listeners.tell)
+        if self._logs is not None:
+            self._logs.flush()
+        sys.stderr.flush()
+        os._exit(0)  # without an exit status: the task goes on
 
     async def _apart(self, work: Callable[..., T], *arguments: object) -> T:
         """Do it in a thread, that of a start: its calls are answered meanwhile, and no idle thread keeps memory."""
@@ -252,15 +325,13 @@ class TaskProcess:
         if self._keeper is not None:
             await self._keeper.close()
 
+    def _notify(self, name: str, detail: str) -> None:
+        self._loop.call_soon_threadsafe(self._listeners.tell, name, detail)
+
     async def _bring_up(self, token: Secret) -> dict[str, Any]:
-        loop = asyncio.get_running_loop()
-        launch = self._launch
+        launch, notify = self._launch, self._notify
         self._logs = take_streams(launch)
         take_input(launch)
-
-        def notify(name: str, detail: str) -> None:
-            loop.call_soon_threadsafe(self._listeners.tell, name, detail)
-
         compiled = await self._apart(compile_all, launch, notify)
         external = await self._apart(compile_external, launch, notify)
         if launch.cgroup is not None:
@@ -274,15 +345,19 @@ class TaskProcess:
             self._work = asyncio.ensure_future(self._run_command(command))
             self._keeper.keep(None)
             return {"pid": os.getpid(), "host": "", "port": 0}
-        self._serving = await self._make_serving(compiled, external, values)
-        ready: asyncio.Future[None] = loop.create_future()
-        self._work = asyncio.ensure_future(self._serve(self._serving, lambda: ready.set_result(None)))
+        return await self._begin(await self._make_serving(compiled, external, values))
+
+    async def _begin(self, serving: Serving | ExternalServing) -> dict[str, Any]:
+        self._serving = serving
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._work = asyncio.ensure_future(self._serve(serving, lambda: ready.set_result(None)))
         await asyncio.wait((ready, self._work), return_when=asyncio.FIRST_COMPLETED)
         if not ready.done():
             self._work.result()
             raise ExecutorError("the HTTP front ended before it served")
-        self._keeper.keep(self._serving.renew if isinstance(self._serving, Serving) else None)
-        host, port = self._serving.address
+        if self._keeper is not None:
+            self._keeper.keep(serving.renew if isinstance(serving, Serving) else None)
+        host, port = serving.address
         return {"pid": os.getpid(), "host": host, "port": port}
 
     async def _make_serving(
@@ -292,12 +367,15 @@ class TaskProcess:
         if external is not None:
             command = external_command(launch, external, values)
             return ExternalServing(command, listen(launch.host, launch.port))
+        return await self._serving_of(
+            Image(launch, compiled, values), lambda: listen(launch.host, launch.port)
+        )
+
+    async def _serving_of(self, image: Image, listener: Callable[[], socket.socket]) -> Serving:
         if self._stem is None:
             raise ExecutorError("the executor of an app has no stem")
-        image = Image(launch, compiled, values)
         guests = await self._apart(load_guests, image)
-        listener = listen(launch.host, launch.port)
-        return Serving(image, guests, self._stem, listener, self._guest_failed, stuck=self._stuck)
+        return Serving(image, guests, self._stem, listener(), self._guest_failed, stuck=self._stuck)
 
     def _stuck(self) -> None:
         # A fresh process is all that helps against blocked threads; Nomad starts one.
@@ -336,6 +414,7 @@ class TaskProcess:
             self.end(1, error=_unexpected("the command cannot be run", error).message)
 
     async def _stop(self, timeout: float) -> None:
+        self._stopping = True
         self._listeners.tell("stopping", f"draining for at most {timeout:g} s")
         if self._serving is None:
             self.end(128 + signal.SIGTERM, signal_number=signal.SIGTERM)
@@ -374,10 +453,10 @@ def _in_process(task: Mapping[str, Any]) -> bool:
     return bool(components) and not any(each.get("engine") for each in components)
 
 
-def main(arguments: list[str], listener: socket.socket | None = None) -> int:
+def main(arguments: list[str], listener: socket.socket | None = None, wake: Wake | None = None) -> int:
     """Run the task whose state directory is given; the exit status is also in exit.json.
 
-    `listener` is the control socket, where somebody else has made it already.
+    `listener` is the control socket, where somebody else has made it already; `wake` what a parked task goes on with.
     """
     state = Path(arguments[0])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -399,7 +478,7 @@ def main(arguments: list[str], listener: socket.socket | None = None) -> int:
     control_socket = listener or control.listen(state)
 
     async def live() -> NoReturn:
-        await TaskProcess(state, launch, stem).live(control_socket)
+        await TaskProcess(state, launch, stem, control_socket).live(wake)
         sys.stderr.flush()
         os._exit(0)  # neither a guest nor a compile that goes on in its thread may hold up the exit
 

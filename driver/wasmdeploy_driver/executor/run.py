@@ -17,8 +17,10 @@ from wasmdeploy_driver.executor.logs import Logs
 from wasmdeploy_driver.executor.prepare import Command
 
 
-def take_streams(launch: Launch) -> Logs | None:
+def take_streams(launch: Launch, held: tuple[int, int] | None = None) -> Logs | None:
     """Make the task's log FIFOs the guest's stdout and stderr, or collect them here; raises ExecutorError.
+
+    `held` are both FIFOs, where they were kept open while the task was parked.
 
     FIFOs are opened for reading too: then a dead log collector is no EPIPE that would break the guest, and its
     successor finds what was written meanwhile.
@@ -27,6 +29,11 @@ def take_streams(launch: Launch) -> Logs | None:
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
     if launch.logs is not None:
         return Logs(launch, launch.logs)
+    if held is not None:
+        for opened, descriptor in zip(held, (1, 2), strict=True):
+            os.dup2(opened, descriptor)
+            os.close(opened)
+        return None
     for path, descriptor in ((launch.stdout, 1), (launch.stderr, 2)):
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:

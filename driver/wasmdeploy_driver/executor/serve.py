@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from wasmdeploy_driver.app.app import App
@@ -56,13 +57,13 @@ class Serving:
         threading.stack_size(THREAD_STACK)  # before the thread of guests starts
         launch = image.launch
         memory_bytes = launch.cgroup.memory_bytes if launch.cgroup else 0
-        self._listener = listener
+        self.listener = listener
         host, port = listener.getsockname()[:2]
         self._address: tuple[str, int] = (host, port)
-        self._front = HttpFront(Bounds(body=0, stream=True), most_body_bytes=body_bytes(memory_bytes))
+        self.front = HttpFront(Bounds(body=0, stream=True), most_body_bytes=body_bytes(memory_bytes))
         limits = launch.task.limits
         bounds = PoolBounds(most=at_least(limits.concurrency, 1, "limits.concurrency"))
-        self._image = image
+        self.image = image
         self._guests = guests
         self._engines = Engines(image, stem, Room(launch).is_left)
         self._pool = Pool(ThreadWorker(guests), self._engines, bounds, stuck)
@@ -70,43 +71,52 @@ class Serving:
         self._targets = targets(image, self._egress)
         queue = at_least(limits.queue, 0, "limits.queue")
         self.app = App(router(image, self._targets), self._pool, notify, queue, body_bytes(memory_bytes))
+        self.app.checked = launch.task.health_path.encode()
 
     @property
     def address(self) -> tuple[str, int]:
         """The host and port it listens on."""
         return self._address
 
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way, and the app is well: nobody would look again while it is parked."""
+        if self.app.draining or self.app.in_flight or self.app.health >= HTTPStatus.BAD_REQUEST:
+            return False
+        return self.front.idle
+
     async def run(self, ready: Callable[[], Any]) -> None:
         """Serve until `stop` has drained the app; `ready` is called once connections are answered."""
         try:
-            await self._front.start(self.app, self._listener)
+            await self.front.start(self.app, self.listener)
             await self._egress.start(self._internal)
             ready()
-            await self._front.wait()
+            await self.front.wait()
         finally:
             self._egress.stop()
-            self._front.abort()
+            self.front.abort()
             self._pool.close()
-            self._listener.close()
+            self.listener.close()
 
     def _internal(self, component: str | None) -> asyncio.Protocol | None:
         """What answers a guest's request to its own app, or to a component of it; None: there is no such one."""
         if component is None:
-            return self._front.connection(self.app.handle)
+            return self.front.connection(self.app.handle)
         target = next((each for name, each in self._targets.items() if name.lower() == component), None)
         if target is None:
             return None
-        return self._front.connection(partial(self.app.answer, Route("/...", target)))
+        return self.front.connection(partial(self.app.answer, Route("/...", target)))
 
     def renew(self, values: Values) -> None:
         """Give guests these values from the next request on, all at once; those that run keep theirs.
 
         Raises ConfigError for values that a template or a rule cannot take, and changes nothing.
         """
-        image = replace(self._image, values=values)
+        image = replace(self.image, values=values)
         permits = [permit_of(image, component, self._egress) for component in image.launch.task.component]
         self._guests.renew(values)
         self._engines.renew(image)
+        self.image = image
         self._pool.retire()
         for target, permit in zip(self._targets.values(), permits, strict=True):
             if isinstance(target, FrameTarget):
@@ -115,9 +125,9 @@ class Serving:
     async def stop(self, timeout: float) -> bool:
         """Stop accepting, wait up to `timeout` seconds for requests in flight; whether all were answered."""
         self.app.draining = True
-        self._front.stop()
+        self.front.stop()
         try:
-            await asyncio.wait_for(self._front.wait(), timeout)
+            await asyncio.wait_for(self.front.wait(), timeout)
         except TimeoutError:
             return False
         return True

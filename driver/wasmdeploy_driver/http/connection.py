@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import struct
 from typing import cast
@@ -321,9 +322,25 @@ class Connection(asyncio.Protocol):
 
     # the end
 
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way, and no byte of an answer or of the next request waits here."""
+        return self._rests and not self._transport.get_write_buffer_size()
+
+    def release(self) -> int:
+        """Give an idle connection away, as a descriptor that is the caller's."""
+        descriptor = os.dup(self._transport.get_extra_info("socket").fileno())
+        self._ending = True
+        self._transport.abort()  # which closes this process's own descriptor, and not the connection
+        return descriptor
+
+    @property
+    def _rests(self) -> bool:
+        return not (self._ending or self._answering or self._gate.closed or self._reader.part)
+
     def close_if_idle(self) -> None:
         """Close, unless a request has begun to come or is answered."""
-        if not (self._ending or self._answering or self._gate.closed or self._reader.part):
+        if self._rests:
             self._end(linger=False)
 
     def abort(self) -> None:

@@ -15,7 +15,7 @@ from wasmdeploy_driver.errors import ListenError
 from wasmdeploy_driver.http.bounds import Bounds, Budget, Patience
 from wasmdeploy_driver.http.connection import Connection
 from wasmdeploy_driver.http.message import Request, Response
-from wasmdeploy_driver.http.shared import Handle, Shared
+from wasmdeploy_driver.http.shared import Handle, Link, Shared
 
 _BACKLOG = 1024
 _MOST_CONNECTIONS = 4096
@@ -92,6 +92,9 @@ class HttpFront:
         shared = self._shared = Shared(
             application.handle, self._most, self._bounds, self._patience, self._budget, self._ended
         )
+        await self._accept(shared, listener)
+
+    async def _accept(self, shared: Shared, listener: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: Connection(shared), sock=listener, backlog=_BACKLOG)
 
@@ -100,6 +103,39 @@ class HttpFront:
         if self._shared is None:
             raise RuntimeError("the front is not started")
         return Connection(replace(self._shared, handle=handle))
+
+    async def adopt(self, connection: socket.socket) -> None:
+        """Answer the requests of a connection that was accepted elsewhere."""
+        if (shared := self._shared) is None:
+            raise RuntimeError("the front is not started")
+        loop = asyncio.get_running_loop()
+        await loop.connect_accepted_socket(lambda: Connection(shared), connection)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way on any connection."""
+        return all(each.idle for each in self._connections)
+
+    def pause(self) -> None:
+        """Accept nothing, and close the listener; who connects waits in its queue, where others have it open."""
+        if self._server is not None:
+            self._server.close()
+
+    async def resume(self, listener: socket.socket) -> None:
+        """Accept again."""
+        if self._shared is not None and not self._shared.stopping:
+            await self._accept(self._shared, listener)
+
+    def dismiss(self) -> bool:
+        """Ask HTTP/2 connections to end, whose state cannot be given away; whether there are any."""
+        staying = [each for each in self._connections if not isinstance(each, Connection)]
+        for each in staying:
+            each.close_if_idle()
+        return bool(staying)
+
+    def release(self) -> list[int]:
+        """Give away the HTTP/1 connections, which are idle, as descriptors that are the caller's."""
+        return [each.release() for each in self._connections if isinstance(each, Connection)]
 
     def stop(self) -> None:
         """Accept nothing more, close what is idle, and the other connections after the answer under way."""
@@ -118,11 +154,15 @@ class HttpFront:
 
     def abort(self) -> None:
         """Close every connection now."""
-        for connection in tuple(self._shared.connections if self._shared else ()):
+        for connection in self._connections:
             connection.abort()
 
+    @property
+    def _connections(self) -> tuple[Link, ...]:
+        return tuple(self._shared.connections) if self._shared is not None else ()
+
     def _close_idle(self) -> None:
-        for connection in tuple(self._shared.connections if self._shared else ()):
+        for connection in self._connections:
             connection.close_if_idle()
         self._ended()
 

@@ -18,6 +18,11 @@ Handle = Callable[[Request], Awaitable[Response]]
 class Link(Protocol):
     """A client's connection, of whichever version of HTTP."""
 
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way, and no byte of an answer or of the next request waits here."""
+        ...
+
     def close_if_idle(self) -> None:
         """The front stops: close, now or after the answers under way."""
         ...

@@ -129,7 +129,7 @@ class Driver(driver_pb2_grpc.DriverServicer):  # type: ignore[misc]  # generated
     async def InspectTask(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Tell a task's state."""
         handle = await self._handle(request.task_id, context)
-        facts: dict[str, Any] = {"pid": handle.state.pid}
+        facts: dict[str, Any] = {} if handle.is_parked else {"pid": handle.process.pid}
         with contextlib.suppress(WasmdeployError):
             facts |= await handle.inspect()
         attributes = {name: str(fact) for name, fact in facts.items()}
@@ -140,8 +140,8 @@ class Driver(driver_pb2_grpc.DriverServicer):  # type: ignore[misc]  # generated
         handle = await self._handle(request.task_id, context)
         interval = max(0.1, request.collection_interval.ToNanoseconds() / 1e9)
         sampler = handle.sampler()
-        while (sample := sampler.read()) is not None:
-            yield answers.stats(handle.id, sample, self._mhz)
+        while handle.exit is None:
+            yield answers.stats(handle.id, sampler.read(), self._mhz)
             await asyncio.sleep(interval)
 
     async def TaskEvents(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802

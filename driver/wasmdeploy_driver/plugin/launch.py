@@ -9,7 +9,9 @@ from typing import Any
 
 import msgpack
 
+from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.errors import ConfigError, SecretError
+from wasmdeploy_driver.executor.holder import SOCKET
 from wasmdeploy_driver.executor.launch import Cgroup, Launch, VaultServer
 from wasmdeploy_driver.plugin.config import PluginConfig
 from wasmdeploy_driver.plugin.tokens import read_token
@@ -50,6 +52,7 @@ def launch_of(config: Any, plugin: PluginConfig, vault: VaultServer | None) -> L
         logs=plugin.log_files(config.name) if config.stdout_path != os.devnull else None,
         cgroup=_cgroup(config.resources.linux_resources),
         netns=config.network_isolation_spec.path,
+        holder=Path(plugin.data_dir) / SOCKET if seconds(task.idle_timeout, "idle_timeout") else None,
         environment=_environment(config.env),
     )
 

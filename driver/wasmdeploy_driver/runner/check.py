@@ -43,6 +43,18 @@ def check(task: Task) -> None:
         raise ConfigError(
             f"refresh: {task.refresh!r} is too often for Vault", "write 1s or more, or 0 for never"
         )
+    _check_parkable(task)
+
+
+def _check_parkable(task: Task) -> None:
+    if not duration.seconds(task.idle_timeout, "idle_timeout"):
+        return
+    if not task.component:
+        raise ConfigError("idle_timeout: only an app is parked, a command runs to its end", "remove it")
+    if any(component.engine for component in task.component):
+        raise ConfigError(
+            'idle_timeout: an app with engine = "wasmtime" is not parked', "remove one of the two"
+        )
 
 
 def _check_digest(digest: str, where: str) -> None:

@@ -73,7 +73,7 @@ class Executors:
     def _living(self, data_dir: Path) -> ForkServer:
         if self._server is None or self._server.gone:
             data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._server = ForkServer(data_dir / forkserver.LOG, _environment(), self._program)
+            self._server = ForkServer(data_dir / forkserver.LOG, environment(), self._program)
             _LOG.info("the fork server is process %d", self._server.pid)
         return self._server
 
@@ -94,7 +94,7 @@ class Executors:
                 close_fds=True,
                 start_new_session=True,
                 cwd="/",
-                env=_environment(),
+                env=environment(),
             )
         return _Program(child)
 
@@ -117,5 +117,6 @@ class _Program:
         return await asyncio.to_thread(self._child.wait)
 
 
-def _environment() -> Mapping[str, str]:
+def environment() -> Mapping[str, str]:
+    """What an executor gets of the environment."""
     return {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}

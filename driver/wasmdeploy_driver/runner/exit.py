@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import signal
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from wasmdeploy_driver.errors import ConfigError
@@ -34,6 +34,13 @@ def read_exit(state: Path) -> ExitStatus | None:
         return decode(ExitStatus, known, EXIT)
     except (OSError, ValueError, AttributeError, ConfigError):
         return None
+
+
+def write_exit(state: Path, status: ExitStatus) -> None:
+    """Write down how a task ended that had no executor then; raises OSError."""
+    scratch = state / f".{EXIT}"
+    scratch.write_text(json.dumps(asdict(status)))
+    scratch.replace(state / EXIT)
 
 
 def exit_without_record(state: Path, wait_status: int | None, oom_killed: bool) -> ExitStatus:

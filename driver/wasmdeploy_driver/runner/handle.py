@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import logging
 import os
 import signal
 import time
@@ -17,23 +18,33 @@ from wasmdeploy_driver.runner import exec as console
 from wasmdeploy_driver.runner.cgroup import oom_kills, throttling
 from wasmdeploy_driver.runner.client import OnEvent
 from wasmdeploy_driver.runner.exec import Input, Output
-from wasmdeploy_driver.runner.exit import ExitStatus, ended_at, exit_without_record, read_exit
-from wasmdeploy_driver.runner.spawn import Child
+from wasmdeploy_driver.runner.exit import ExitStatus, ended_at, exit_without_record, read_exit, write_exit
+from wasmdeploy_driver.runner.parking import Parking, Woken
+from wasmdeploy_driver.runner.spawn import Child, executor_of
 from wasmdeploy_driver.runner.state import State
 from wasmdeploy_driver.runner.stats import Sampler
 from wasmdeploy_driver.secrets import Secret
 
 CALL_TIMEOUT = 10.0
 _RECONNECT = 1.0
+_AGAIN = 1.0
+_LOG = logging.getLogger(__name__)
 
 
 class Handle:
     """A started task; make it inside a running event loop, which then watches the process."""
 
-    def __init__(self, task_id: str, state: State, on_event: OnEvent, child: Child | None = None) -> None:
+    def __init__(
+        self, task_id: str, state: State, on_event: OnEvent, parking: Parking, child: Child | None = None
+    ) -> None:
         self.id = task_id
         self.state = state
+        self.process = executor_of(state.directory, state.process)
         self.completed_at: float | None = None
+        self._parking = parking
+        self._awake = asyncio.Event()  # but while the task is parked
+        self._awake.set()
+        self._dropped: ExitStatus | None = None
         self._child = child
         self._on_event = on_event
         self._told = ""
@@ -45,13 +56,18 @@ class Handle:
         """How the task ended, None while it runs."""
         return self._end.result() if self._end.done() else None
 
+    @property
+    def is_parked(self) -> bool:
+        """Whether the task runs without an executor, until somebody asks its app."""
+        return not self._awake.is_set()
+
     async def wait(self) -> ExitStatus:
         """Wait for the task's end; many may wait, and again after it."""
         return await asyncio.shield(self._end)
 
     async def stop(self, timeout: float) -> None:
         """Let the task finish its work, kill it after `timeout` seconds; returns when it has ended."""
-        if timeout > 0 and self.exit is None:
+        if timeout > 0 and self.exit is None and not await self._drop(ExitStatus(0)):
             asking = asyncio.create_task(self._ask_to_stop(timeout))
             await asyncio.wait({self._end}, timeout=timeout)
             asking.cancel()
@@ -59,9 +75,17 @@ class Handle:
 
     async def kill(self) -> None:
         """End the executor and its children at once; returns when they are gone."""
-        if self.exit is None:
-            self.state.process.kill_session()
-            await self.wait()
+        while self.exit is None:
+            await self._drop(ExitStatus(128 + signal.SIGKILL, signal.SIGKILL))
+            self.process.kill_session()
+            await asyncio.wait({self._end}, timeout=_AGAIN)  # it may just be woken
+
+    async def _drop(self, end: ExitStatus) -> bool:
+        """Where the task is parked, end it as this; whether it was."""
+        if not self.is_parked or not await self._parking.drop(self.state.directory):
+            return False
+        self._dropped = end
+        return True
 
     async def signal(self, name: str) -> None:
         """Deliver a signal; raises ConfigError for an unknown name, ExecutorError where that fails."""
@@ -78,6 +102,8 @@ class Handle:
 
     async def inspect(self) -> dict[str, Any]:
         """What the executor says of itself; empty once it has ended."""
+        if self.is_parked:
+            return {"state": "parked"}
         return await self._call({"call": "inspect"}) if self.exit is None else {}
 
     async def exec(
@@ -90,13 +116,14 @@ class Handle:
 
     def sampler(self) -> Sampler:
         """A fresh reader of the task's CPU and memory use."""
-        return Sampler(self.state.process, functools.partial(throttling, self.state.cgroup, self.id))
+        return Sampler(lambda: self.process, functools.partial(throttling, self.state.cgroup, self.id))
 
     async def close(self) -> None:
         """Stop watching; the process is left as it is."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._parking.forget(self.state.directory)
 
     async def _call(self, request: dict[str, Any]) -> dict[str, Any]:
         return await client.call(self.state.directory, request, timeout=CALL_TIMEOUT)
@@ -107,7 +134,7 @@ class Handle:
         try:
             await client.call(self.state.directory, {"call": "stop", "timeout": drain}, timeout=timeout)
         except WasmdeployError:
-            self.state.process.send(signal.SIGTERM)
+            self.process.send(signal.SIGTERM)
 
     def _tell(self, name: str, detail: str) -> None:
         self._told = detail
@@ -115,10 +142,21 @@ class Handle:
 
     async def _watch(self) -> None:
         await self._process_ends()
+        while read_exit(self.state.directory) is None and (woken := await self._next()) is not None:
+            self.process, self._child = woken.process, woken
+            await self._process_ends()
+        lost = self.is_parked and self._dropped is None
+        self._awake.set()
         # Workers of an executor that died without clearing up; first, while our zombie still holds the pid.
-        self.state.process.kill_session()
+        self.process.kill_session()
         wait_status = await self._child.status() if self._child is not None else None
         directory = self.state.directory
+        if lost:
+            self._dropped = ExitStatus(1, error="both processes that held the parked task have ended")
+        elif await self._parking.drop(directory):
+            _LOG.warning("task %s: it ended while it was to be parked", self.id)
+        if self._dropped is not None and read_exit(directory) is None:
+            write_exit(directory, self._dropped)
         self.completed_at = ended_at(directory) or time.time()
         killed_for_memory = oom_kills(self.state.cgroup, self.id) > self.state.oom_kills
         end = read_exit(directory) or exit_without_record(directory, wait_status, killed_for_memory)
@@ -127,8 +165,21 @@ class Handle:
             self._tell("ended", end.error)
         self._end.set_result(end)
 
+    async def _next(self) -> Woken | None:
+        """Wait while the task is parked, and give its next executor; None where it has ended."""
+        woken = await self._parking.next(self.state.directory, self.process, self._parked)
+        if woken is not None:
+            self._awake.set()
+            self._tell("woken", f"{woken.why or 'somebody'} woke the app")
+        return woken
+
+    def _parked(self) -> None:
+        if not self.is_parked:
+            self._awake.clear()
+            self._tell("parked", "nobody asked the app for a while: it is parked until somebody does")
+
     async def _process_ends(self) -> None:
-        descriptor = self.state.process.open()
+        descriptor = self.process.open()
         if descriptor is None:
             return
         loop = asyncio.get_running_loop()
@@ -141,8 +192,10 @@ class Handle:
             os.close(descriptor)
 
     async def _follow_events(self) -> None:
-        while self.exit is None and self.state.process.alive:
-            with contextlib.suppress(WasmdeployError):
-                request = {"call": "events"}
-                await client.call(self.state.directory, request, timeout=None, on_event=self._tell)
+        while self.exit is None:
+            await self._awake.wait()
+            if self.process.alive:  # a parked one would be woken by the call
+                with contextlib.suppress(WasmdeployError):
+                    request = {"call": "events"}
+                    await client.call(self.state.directory, request, timeout=None, on_event=self._tell)
             await asyncio.wait({self._end}, timeout=_RECONNECT)

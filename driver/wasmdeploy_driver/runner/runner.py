@@ -14,13 +14,15 @@ from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.runner import client
 from wasmdeploy_driver.runner.cgroup import oom_kills
 from wasmdeploy_driver.runner.client import OnEvent
-from wasmdeploy_driver.runner.executors import EXECUTOR, Executors, Way
+from wasmdeploy_driver.runner.executors import EXECUTOR, Executors, Way, environment
 from wasmdeploy_driver.runner.exit import last_log_line, read_exit
 from wasmdeploy_driver.runner.handle import Handle
+from wasmdeploy_driver.runner.parking import Parking
 from wasmdeploy_driver.runner.spawn import (
     Spawned,
     directory_of,
     discard,
+    has_holder,
     other_starts,
     read_record,
     record,
@@ -40,13 +42,16 @@ class Runner:
     def __init__(self, data_dir: Path, command: Sequence[str] = EXECUTOR) -> None:
         self.data_dir = data_dir
         self._executors = Executors(command)
+        self._parking = Parking(environment())
         self._handles: dict[str, Handle] = {}
         self._starting: set[str] = set()
+        self._background: set[asyncio.Task[None]] = set()
 
     def configure(self, data_dir: Path, way: Way) -> None:
         """Take the operator's choices, for tasks that start from now on."""
         self.data_dir = data_dir
         self._executors.configure(way, data_dir)
+        self._parking.configure(data_dir)
 
     def find(self, task_id: str) -> Handle | None:
         """The handle of a task that was started or recovered here."""
@@ -59,6 +64,8 @@ class Runner:
         directory = directory_of(self.data_dir, launch.id)
         self._starting.add(launch.id)
         try:
+            if launch.holder is not None:
+                await self._have_holder(on_event)
             # Nomad repeats a start under the same id when the plugin died in the middle of it.
             await asyncio.to_thread(self._clear, directory)
             spawned = await spawn(directory, launch, self._executors.start)
@@ -69,6 +76,12 @@ class Runner:
                 raise
         finally:
             self._starting.discard(launch.id)
+
+    async def _have_holder(self, on_event: OnEvent) -> None:
+        try:
+            await self._parking.ensure()
+        except ExecutorError as error:
+            on_event("parking", f"the app will stay awake: {error.message}")
 
     def _clear(self, directory: Path) -> None:
         """Discard what an earlier start of the task has left that nobody told Nomad of: agent and plugin had died."""
@@ -103,7 +116,7 @@ class Runner:
         if entry is not None:
             record(directory, replace(entry, started=True))
         state = State(process.pid, process.start_time, process.boot_id, directory, time.time(), cgroup, kills)
-        self._handles[launch.id] = Handle(launch.id, state, on_event, spawned.child)
+        self._handles[launch.id] = Handle(launch.id, state, on_event, self._parking, spawned.child)
         return self._handles[launch.id]
 
     def recover(self, task_id: str, state: State, on_event: OnEvent) -> Handle:
@@ -112,7 +125,10 @@ class Runner:
             return handle
         if not state.directory.is_dir():
             raise ExecutorError(f"task {task_id}: its state directory {state.directory} is gone")
-        self._handles[task_id] = Handle(task_id, state, on_event)
+        self._handles[task_id] = Handle(task_id, state, on_event, self._parking)
+        if has_holder(state.directory):
+            self._background.add(task := asyncio.create_task(self._have_holder(on_event)))
+            task.add_done_callback(self._background.discard)
         return self._handles[task_id]
 
     async def destroy(self, task_id: str, force: bool) -> None:

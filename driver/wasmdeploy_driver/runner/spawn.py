@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wasmdeploy_driver.errors import ExecutorError
-from wasmdeploy_driver.executor.control import LAUNCH, LOG
+from wasmdeploy_driver.executor.control import EXECUTOR, LAUNCH, LOG
+from wasmdeploy_driver.executor.holder import SOCKET, ask
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.runner.process import Process, identify
 
@@ -120,14 +121,34 @@ def read_record(directory: Path) -> Record | None:
     """The directory's processes, None where it was left before they were written down."""
     try:
         data = json.loads((directory / RECORD).read_text())
-        executor, starter = _process(data["executor"]), _process(data["starter"])
+        executor = executor_of(directory, _process(data["executor"]))
+        starter = _process(data["starter"])
         return Record(executor, starter, bool(data["started"]), str(data["root"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
+def executor_of(directory: Path, first: Process) -> Process:
+    """The executor of a task now or at last: the one that it was last woken as, or its first."""
+    try:
+        pid, start_time = json.loads((directory / EXECUTOR).read_text())
+        return Process(int(pid), int(start_time), first.boot_id)
+    except (OSError, ValueError, TypeError):
+        return first
+
+
+def has_holder(directory: Path) -> bool:
+    """Whether the task of a state directory is parked when it is idle."""
+    try:
+        return bool(json.loads((directory / LAUNCH).read_text()).get("holder"))
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
 def discard(directory: Path) -> None:
     """Kill what still runs for the state directory and remove it; does nothing where there is none."""
+    with contextlib.suppress(OSError, ValueError):  # a parked task is nobody's any more, and not woken
+        ask(directory.parent.parent / SOCKET, {"drop": str(directory)}, _DYING)
     if (entry := read_record(directory)) is not None:
         entry.executor.kill_session()
         entry.executor.join(_DYING)  # what still dies may still write

@@ -44,9 +44,14 @@ class Sample:
 
 
 class Sampler:
-    """Reads a task again and again; the first reading shows no CPU, as percentages need two."""
+    """Reads a task again and again; the first reading shows no CPU, as percentages need two.
 
-    def __init__(self, process: Process, throttling: Callable[[], tuple[int, int]] = lambda: (0, 0)) -> None:
+    `process` is its executor now, which changes where the task is parked and woken.
+    """
+
+    def __init__(
+        self, process: Callable[[], Process], throttling: Callable[[], tuple[int, int]] = lambda: (0, 0)
+    ) -> None:
         self._process = process
         self._throttling = throttling
         self._pss: dict[int, int] = {}
@@ -54,19 +59,18 @@ class Sampler:
         self._before: dict[int, tuple[float, float]] = {}
         self._before_at = 0.0
 
-    def read(self) -> Sample | None:
-        """The use since the last reading, None once the executor has ended."""
+    def read(self) -> Sample:
+        """The use since the last reading: nothing while there is no executor."""
         import psutil  # takes 20 ms to import, and the handshake should not wait for it
 
-        if not self._process.alive:
-            return None
+        executor = self._process()
         now = time.monotonic()
         passed = now - self._before_at if self._before else 0.0
         if now - self._pss_at >= _PSS_SECONDS:
             self._pss, self._pss_at = {}, now
         times: dict[int, tuple[float, float]] = {}
         by_pid: dict[int, Usage] = {}
-        for pid in _family(self._process.pid):
+        for pid in _family(executor.pid) if executor.alive else ():
             with contextlib.suppress(psutil.NoSuchProcess):
                 process = psutil.Process(pid)
                 with process.oneshot():

@@ -105,6 +105,7 @@ def test_a_directory_is_a_capability(old, new, widened):
         ({"memory": 300}, "setting", "memory", "256", "300"),
         ({"health_path": "/up"}, "setting", "health_path", "/.well-known/wasmdeploy/health", "/up"),
         ({"healthy_within": "20s"}, "setting", "healthy_within", "180000 ms", "20000 ms"),
+        ({"idle_timeout": "15m"}, "setting", "idle_timeout", None, "15m"),
         ({"catalog": "nomad"}, "setting", "catalog", "consul", "nomad"),
         ({"datacenters": ("a", "b")}, "setting", "datacenters", "*", "a, b"),
     ],

@@ -71,6 +71,11 @@ OTHER = '[[trigger.http]]\nroute = "{route}"\ncomponent = "{component}"\n'
             "leave one of them out",
         ),
         (
+            SMALL + "engine = 'wasmtime'\n[deploy]\nidle_timeout = '5m'\n",
+            "12: deploy.idle_timeout: component 'web' has engine = \"wasmtime\", whose process stays",
+            "remove one of the two",
+        ),
+        (
             SMALL + "engine = 'v8'\n",
             "10: component.web.engine: must be \"wasmtime\" or left out, is 'v8'",
             "",

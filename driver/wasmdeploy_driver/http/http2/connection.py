@@ -206,6 +206,11 @@ class Http2Connection(asyncio.Protocol):
 
     # the end
 
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way."""
+        return not (self._streams or self._ending)
+
     def close_if_idle(self) -> None:
         """The front stops: ask for no further requests, and close behind the answers under way."""
         if not (self._warned or self._leaving or self._ending):

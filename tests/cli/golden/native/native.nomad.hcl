@@ -14,7 +14,7 @@ job "native" {
   }
 
   meta {
-    digest             = "sha256:aa537ee80b2b89e81557df0f9af40e2734164409729e454d37ff95a9dd117459"
+    digest             = "sha256:64e36ab5ab69e75b2f76c4716c54872f50090e25aa4d7830940414aade5b0eaf"
     revision           = "1"
     wasmdeploy_version = "0.1.0"
   }
@@ -83,14 +83,16 @@ job "native" {
 
         check {
           type     = "http"
-          path     = "/.well-known/wasmdeploy/health"
+          path     = "/up"
           interval = "2s"
           timeout  = "2s"
         }
       }
 
       config {
-        app = "native"
+        app          = "native"
+        idle_timeout = "15m"
+        health_path  = "/up"
 
         http {}
 

@@ -1,0 +1,466 @@
+"""The holder's process that acts: it takes parked tasks, answers health checks, and forks an executor for the first
+who asks for more. The other process has the same descriptors, and acts once this one has died.
+
+    arriving ── its executor ends ──▶ parked ── a request, a call ──▶ waking ── forked ──▶ gone
+
+A change is sent to the other process first: what is in its queue outlives the sender.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from wasmdeploy_driver.executor.holder import MAX_MESSAGE, MOST_DESCRIPTORS, decode, encode
+from wasmdeploy_driver.holder import health
+from wasmdeploy_driver.holder.caller import Caller
+from wasmdeploy_driver.holder.holdings import Held, Holdings, close
+from wasmdeploy_driver.holder.wake import (
+    Executor,
+    become,
+    close_all_but,
+    record,
+    recorded,
+    start_time,
+    take_lock,
+)
+from wasmdeploy_driver.http.bounds import Patience
+
+# With more that say nothing the app is woken, which has its own bounds.
+_MOST_CLIENTS = 64
+_TICK = 1.0  # only where something waits
+_AGAIN_SECONDS = 0.2  # after an executor that could not be forked
+_PATIENCE = Patience()
+
+
+class _Following(Exception):  # noqa: N818  # no error: the way out of the loop for a process that was just forked
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+
+
+def hold(door: socket.socket, lock: int, executor: Executor) -> None:
+    """Hold for ever, together with a second process; `door` takes callers, `lock` is kept open."""
+    holdings = Holdings()
+    while True:
+        # Comes back in a process that was forked as the second, which follows until the first has died.
+        connection = Leader(door, lock, holdings, executor).lead()
+        with connection:
+            _follow(connection, holdings)
+
+
+def _follow(connection: socket.socket, holdings: Holdings) -> None:
+    with contextlib.suppress(ConnectionResetError):
+        while True:
+            message, descriptors, _, _ = socket.recv_fds(
+                connection, MAX_MESSAGE, MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+            )
+            if not message:
+                return
+            holdings.apply(decode(message), descriptors)
+
+
+class Leader:
+    """One loop over all callers, listeners and clients."""
+
+    def __init__(self, door: socket.socket, lock: int, holdings: Holdings, executor: Executor) -> None:
+        self._door = door
+        self._lock = lock
+        self._holdings = holdings
+        self._executor = executor
+        self._epoll = select.epoll()
+        self._ready: dict[int, Callable[[], None]] = {}
+        self._callers: dict[int, Caller] = {}
+        self._second: socket.socket | None = None
+        self._second_pid = 0
+        self._executors: dict[str, tuple[int, int]] = {}  # of woken tasks
+        self._ending: dict[str, int] = {}  # pidfds of executors that are about to end
+        self._deadlines: dict[tuple[str, int], float] = {}  # of clients
+        self._again: dict[str, float] = {}  # tasks that could not be woken, and when to try again
+        numbers = (number for held in holdings.by_state.values() for number in held.clients)
+        self._numbers = itertools.count(max(numbers, default=0) + 1)
+        self._waking, self._woken = socket.socketpair()
+
+    def lead(self) -> socket.socket:
+        """Act; comes back only in the second process, with what it follows."""
+        try:
+            self._begin()
+            while True:
+                waits = bool(self._deadlines or self._again)
+                for descriptor, _ in self._epoll.poll(_TICK if waits else None):
+                    if (ready := self._ready.get(descriptor)) is not None:
+                        ready()
+                if waits:
+                    self._look_at_the_time()
+        except _Following as following:
+            return following.connection
+
+    def _begin(self) -> None:
+        for end in (self._waking, self._woken):
+            end.setblocking(False)
+        signal.set_wakeup_fd(self._woken.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._fork_second()
+        self._on(self._waking.fileno(), self._children_ended)
+        self._on(self._door.fileno(), self._accept_caller)
+        for held in tuple(self._holdings.by_state.values()):
+            if held.phase == "arriving":
+                self._await_end(held)
+            elif held.phase == "parked":
+                self._listen(held)
+            else:
+                self._wake(held, "a request")
+
+    def _on(self, descriptor: int, ready: Callable[[], None], events: int = select.EPOLLIN) -> None:
+        self._ready[descriptor] = ready
+        self._epoll.register(descriptor, events)
+
+    def _off(self, descriptor: int) -> None:
+        # Before it is closed: the epoll would go on with a descriptor that another process has a copy of.
+        if self._ready.pop(descriptor, None) is not None:
+            self._epoll.unregister(descriptor)
+
+    # the second process
+
+    def _fork_second(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        pid = os.fork()
+        if not pid:
+            self._become_second(ours, theirs)
+        theirs.close()
+        self._second, self._second_pid = ours, pid
+
+    def _become_second(self, ours: socket.socket, theirs: socket.socket) -> None:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        self._epoll.close()
+        for each in (ours, self._waking, self._woken, self._second):
+            if each is not None:
+                each.close()
+        for caller in self._callers.values():
+            caller.connection.close()
+        held = (each for held in self._holdings.by_state.values() for each in held.descriptors)
+        close_all_but({self._door.fileno(), self._lock, theirs.fileno(), *held})
+        raise _Following(theirs)
+
+    def _change(self, change: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
+        """Change what is held, in the second process first."""
+        message = encode(change)
+        for attempt in range(2):
+            try:
+                if self._second is not None:
+                    socket.send_fds(self._second, [message], descriptors)
+                    break
+            except OSError:  # it has died, or hangs
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._second_pid, signal.SIGKILL)
+            if not attempt:
+                self._renew_second()
+        self._holdings.apply(change, descriptors)
+
+    def _renew_second(self) -> None:
+        if self._second is not None:
+            self._second.close()
+            self._second = None
+        try:
+            self._fork_second()
+        except OSError as error:
+            sys.stderr.write(f"no second process can be forked: {error.strerror}\n")
+
+    def _children_ended(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            self._waking.recv(4096)
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            if pid == self._second_pid:
+                self._renew_second()
+                continue
+            for state, (executor, _) in tuple(self._executors.items()):
+                if executor == pid:
+                    del self._executors[state]
+            self._tell({"ended": pid, "status": os.waitstatus_to_exitcode(status)})
+
+    # callers
+
+    def _accept_caller(self) -> None:
+        with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
+            connection, _ = self._door.accept()
+            caller = self._callers[connection.fileno()] = Caller(connection)
+            self._on(connection.fileno(), lambda: self._called(caller))
+
+    def _called(self, caller: Caller) -> None:
+        descriptors: list[int] = []
+        try:
+            caller.flush()
+            message, descriptors = caller.receive()
+            if not message:
+                self._hang_up(caller)
+                return
+            self._answer(caller, decode(message), descriptors)
+        except BlockingIOError:
+            pass
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            close(descriptors)
+            sys.stderr.write(f"a caller is let go: {error}\n")
+            self._hang_up(caller)
+        self._heed(caller)
+
+    def _heed(self, caller: Caller) -> None:
+        """Look whether a caller reads again only while something waits for it."""
+        if (descriptor := caller.connection.fileno()) in self._callers:
+            self._epoll.modify(descriptor, select.EPOLLIN | (select.EPOLLOUT if caller.waits else 0))
+
+    def _hang_up(self, caller: Caller) -> None:
+        descriptor = caller.connection.fileno()
+        if self._callers.pop(descriptor, None) is not None:
+            self._off(descriptor)
+            caller.connection.close()
+
+    def _answer(self, caller: Caller, request: Mapping[str, Any], descriptors: list[int]) -> None:
+        match request:
+            case {"park": str(state), "health": [str(target), int(status)]}:
+                executor = caller.pid, start_time(caller.pid)
+                take = {"take": state, "executor": executor, "health": (target, status)}
+                self._take(take, descriptors)
+                caller.send({"held": state})
+                return
+            case {"keep": str(state)} if state in self._holdings.by_state:
+                for descriptor in descriptors:
+                    self._change({"client": state, "number": next(self._numbers)}, [descriptor])
+                return
+            case {"unpark": str(state)} | {"drop": str(state)}:
+                parked = self._drop(state)
+                if "drop" in request:
+                    caller.send({"dropped": state, "parked": parked})
+            case {"find": str(state)}:
+                parked = state in self._holdings.by_state
+                caller.send({"found": state, "parked": parked, "executor": self._executors.get(state)})
+            case {"watch": True}:
+                caller.watches = True
+                for held in self._holdings.by_state.values():
+                    if held.phase == "parked":
+                        caller.send({"parked": held.state})
+            case _:
+                raise ValueError("it asked for nothing")
+        close(descriptors)
+
+    def _tell(self, message: Mapping[str, Any]) -> None:
+        for caller in tuple(self._callers.values()):
+            if caller.watches:
+                try:
+                    caller.send(message)
+                except OSError:
+                    self._hang_up(caller)
+                else:
+                    self._heed(caller)
+
+    # tasks
+
+    def _take(self, take: Mapping[str, Any], descriptors: list[int]) -> None:
+        if len(descriptors) < 6 or not all(_listens(each) for each in descriptors[:2]):
+            raise ValueError("what it left is no parked task")
+        state = take["take"]
+        self._drop(state)
+        self._executors.pop(state, None)
+        self._change(take, descriptors)
+        self._await_end(self._holdings.by_state[state])
+
+    def _await_end(self, held: Held) -> None:
+        pid, started = held.executor
+        try:
+            descriptor = os.pidfd_open(pid)
+        except ProcessLookupError:
+            self._ended(held)
+            return
+        if start_time(pid) != started:
+            os.close(descriptor)
+            self._ended(held)
+            return
+        self._ending[held.state] = descriptor
+        self._on(descriptor, lambda: self._ended(held))
+
+    def _ended(self, held: Held) -> None:
+        self._forget_end(held.state)
+        self._change({"parked": held.state})
+        self._tell({"parked": held.state})
+        self._listen(held)
+
+    def _forget_end(self, state: str) -> None:
+        if (descriptor := self._ending.pop(state, None)) is not None:
+            self._off(descriptor)
+            os.close(descriptor)
+
+    def _listen(self, held: Held) -> None:
+        self._on(held.shelved.listener, lambda: self._knocked(held))
+        self._on(held.shelved.control, lambda: self._wake(held, "a call"))
+        for number in tuple(held.clients):
+            self._attend(held, number)
+
+    def _drop(self, state: str) -> bool:
+        """Let go of what is held for a task; whether there was anything."""
+        held = self._holdings.by_state.get(state)
+        if held is None:
+            return False
+        self._ignore(held)
+        self._change({"gone": state})
+        return True
+
+    def _ignore(self, held: Held) -> None:
+        self._forget_end(held.state)
+        self._again.pop(held.state, None)
+        for number in held.clients:
+            self._deadlines.pop((held.state, number), None)
+        for descriptor in held.descriptors:
+            self._off(descriptor)
+
+    def _wake(self, held: Held, why: str) -> None:
+        asked_at = time.monotonic()
+        self._ignore(held)
+        try:
+            lock = take_lock(held.state)
+        except OSError:  # the task was removed
+            self._change({"gone": held.state})
+            return
+        if lock is None:
+            self._find_woken(held, why)
+            return
+        self._change({"waking": held.state})
+        try:
+            pid = os.fork()
+        except OSError as error:
+            os.close(lock)
+            sys.stderr.write(f"{held.state}: no executor can be forked: {error.strerror}\n")
+            self._again[held.state] = asked_at + _AGAIN_SECONDS
+            return
+        if not pid:
+            become(held, lock, asked_at, self._executor)
+        os.close(lock)
+        with contextlib.suppress(OSError):  # the task may be removed just now
+            record(Path(held.state), pid)
+        self._is_awake(held, (pid, start_time(pid)), why)
+
+    def _find_woken(self, held: Held, why: str) -> None:
+        """An executor has the task that the process before this one forked: it writes down at once which it is."""
+        executor = recorded(held.state)
+        if executor is None or executor == held.executor or executor[1] != start_time(executor[0]):
+            self._again[held.state] = time.monotonic() + _AGAIN_SECONDS
+            return
+        self._is_awake(held, executor, why)
+
+    def _is_awake(self, held: Held, executor: tuple[int, int], why: str) -> None:
+        self._executors[held.state] = executor
+        self._change({"gone": held.state})
+        self._tell({"woken": held.state, "executor": executor, "why": why})
+
+    # clients
+
+    def _knocked(self, held: Held) -> None:
+        with _borrowed(held.shelved.listener) as listener:
+            while self._holdings.by_state.get(held.state) is held and held.shelved.listener in self._ready:
+                try:
+                    connection, _ = listener.accept()
+                except BlockingIOError:
+                    return
+                except OSError:  # there is no descriptor left, say: the app accepts for itself
+                    self._wake(held, "a request")
+                    return
+                if _look(held, connection) in (
+                    "health",
+                    "gone",
+                ):  # most of them: at once, and by this process alone
+                    connection.close()
+                    continue
+                number = next(self._numbers)
+                self._change({"client": held.state, "number": number}, [connection.detach()])
+                if len(held.clients) > _MOST_CLIENTS:
+                    self._wake(held, "many connections")
+                    return
+                self._attend(held, number)
+
+    def _attend(self, held: Held, number: int) -> None:
+        self._deadlines[held.state, number] = time.monotonic() + _PATIENCE.idle
+        # By edges: what was peeked at stays where it is, and would be news for ever.
+        client = held.clients[number]
+        self._on(
+            client, lambda: self._heard(held, number), select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
+        )
+
+    def _heard(self, held: Held, number: int) -> None:
+        with _borrowed(held.clients[number]) as client:
+            verdict = _look(held, client)
+        if verdict == "silent":
+            return
+        if verdict == "more":
+            key = held.state, number
+            self._deadlines[key] = min(self._deadlines[key], time.monotonic() + _PATIENCE.head)
+        elif verdict == "other":
+            self._wake(held, "a request")
+        else:
+            self._leave(held, number)
+
+    def _leave(self, held: Held, number: int) -> None:
+        client = held.clients[number]
+        self._deadlines.pop((held.state, number), None)
+        self._off(client)
+        # The second process has it open, too, and may be slow to close it.
+        with _borrowed(client) as connection, contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+        self._change({"left": held.state, "number": number})
+
+    def _look_at_the_time(self) -> None:
+        now = time.monotonic()
+        for state, at in tuple(self._again.items()):
+            if at <= now:
+                self._wake(self._holdings.by_state[state], "a request")
+        for (state, number), at in tuple(self._deadlines.items()):
+            if at <= now and (state, number) in self._deadlines:
+                self._leave(self._holdings.by_state[state], number)
+
+
+def _look(held: Held, client: socket.socket) -> Literal["silent", "gone", "health", "more", "other"]:
+    """What a client wants, as far as it has said; a health check is answered."""
+    try:
+        start = client.recv(health.MOST_HEAD, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        verdict, size = health.judge(start, held.checked)
+        if verdict == "health":
+            client.recv(size, socket.MSG_DONTWAIT)
+            client.send(health.answer(start, held.health), socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return "silent"
+    except OSError:
+        return "gone"
+    return verdict if start else "gone"
+
+
+@contextlib.contextmanager
+def _borrowed(descriptor: int) -> Iterator[socket.socket]:
+    """A socket object for a descriptor that stays open."""
+    borrowed = socket.socket(fileno=descriptor)
+    try:
+        yield borrowed
+    finally:
+        borrowed.detach()
+
+
+def _listens(descriptor: int) -> bool:
+    """Whether it is a socket that listens; it is made one that never blocks, or it could hold up everybody."""
+    try:
+        with _borrowed(descriptor) as listener:
+            listener.setblocking(False)
+            return bool(listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    except OSError:
+        return False

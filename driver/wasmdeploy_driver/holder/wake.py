@@ -1,0 +1,100 @@
+"""The first moments of an executor that the holder forked, and what keeps a task from having two."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NoReturn
+
+from wasmdeploy_driver.executor import control
+from wasmdeploy_driver.executor.parking import Wake
+from wasmdeploy_driver.executor.title import show_arguments
+from wasmdeploy_driver.holder.holdings import Held
+
+# Runs the task of a state directory, whose control socket listens already, and gives the exit status.
+Executor = Callable[[list[str], socket.socket, Wake], int]
+
+
+def take_lock(state: str) -> int | None:
+    """The task's lock, which the executor that is forked now keeps for its life; None where another one has it.
+
+    A process of the holder may be killed between its fork and its word about it: the other one learns by this
+    whether there is an executor. Raises OSError where the task is gone.
+    """
+    lock = os.open(Path(state) / control.LAUNCH, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return None
+    return lock
+
+
+def start_time(pid: int) -> int:
+    """When a process started, in clock ticks since boot; 0 where there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    return int(stat.rpartition(")")[2].split()[19])
+
+
+def close_all_but(kept: Iterable[int]) -> None:
+    """Close every descriptor but these and the three streams."""
+    low = 3
+    for descriptor in sorted(kept):
+        os.closerange(low, descriptor)
+        low = descriptor + 1
+    os.closerange(low, os.sysconf("SC_OPEN_MAX"))
+
+
+def become(held: Held, lock: int, asked_at: float, executor: Executor) -> NoReturn:
+    """Be the executor of a task that was parked, in a process that was forked for it."""
+    status = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        os.setsid()
+        close_all_but({lock, *held.descriptors})
+        show_arguments((sys.executable, "-I", "-m", "wasmdeploy_driver.executor", held.state))
+        state = Path(held.state)
+        log = os.open(state / control.LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        for stream in (1, 2):
+            os.dup2(log, stream)
+        os.close(log)
+        record(state, os.getpid())
+        wake = Wake(held.shelved, tuple(held.clients.values()), asked_at)
+        with socket.socket(fileno=held.shelved.control) as listener:
+            status = executor([held.state], listener, wake)
+    except BaseException:  # noqa: BLE001  # nothing of a child may run the holder's code
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+
+
+def record(state: Path, pid: int) -> None:
+    """Write down which process is the task's executor now; done by it, too, since its parent may be killed before."""
+    scratch = state / f".{control.EXECUTOR}.{os.getpid()}"
+    scratch.write_text(json.dumps([pid, start_time(pid)]))
+    scratch.replace(state / control.EXECUTOR)
+
+
+def recorded(state: str) -> tuple[int, int] | None:
+    """The executor that a task was last woken as: its pid and start time; None where it never was."""
+    try:
+        pid, started = json.loads((Path(state) / control.EXECUTOR).read_text())
+        return int(pid), int(started)
+    except (OSError, ValueError, TypeError):
+        return None
