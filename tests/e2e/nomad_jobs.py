@@ -81,6 +81,7 @@ class Placed:
 
     def _running(self) -> Json | None:
         stub = self.stub()
+        assert stub.get("ClientStatus") != "failed", stub["TaskStates"]
         return stub if stub.get("ClientStatus") == "running" else None
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import fcntl
 import os
+import socket
+import struct
 
 from wasmdeploy_driver.errors import ExecutorError
 
 _CLONE_NEWNET = 0x40000000  # <sched.h>; os.setns is there from Python 3.12 on only
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1  # <linux/sockios.h>, <net/if.h>
 
 
 def join(path: str) -> None:
@@ -24,3 +29,13 @@ def join(path: str) -> None:
             raise ExecutorError(f"network namespace {path}: {os.strerror(ctypes.get_errno())}")
     finally:
         os.close(namespace)
+    with contextlib.suppress(OSError):  # without the right to it, it may be up all the same
+        _raise_loopback()
+
+
+def _raise_loopback() -> None:
+    """Guests call out through a socket on it, and it is down in a CNI network without the plugin `loopback`."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as anything:
+        request = fcntl.ioctl(anything, _SIOCGIFFLAGS, struct.pack("16sH14x", b"lo", 0))
+        name, flags = struct.unpack("16sH14x", request)
+        fcntl.ioctl(anything, _SIOCSIFFLAGS, struct.pack("16sH14x", name, flags | _IFF_UP))
