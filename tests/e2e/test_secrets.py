@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from tests.driver.go_guests import go_guest
@@ -116,9 +117,17 @@ def shown(world: World) -> dict[str, str]:
     return {key: text for key, _, text in (line.partition("=") for line in lines) if key.startswith("V_")}
 
 
+def failed_start(event: str) -> bool:
+    """Whether it says that the task could not be started again without Vault."""
+    return "is sealed or not ready" in event and "goes on with the values" not in event
+
+
 def events(world: World) -> list[str]:
-    """The task's events."""
-    return [each["DisplayMessage"] for each in world.running(NAME)["TaskStates"][NAME]["Events"]]
+    """The task's events, also those of an allocation that does not run now."""
+    states = [each["TaskStates"] or {} for each in world.nomad(f"job/{NAME}/allocations")]
+    return [
+        event["DisplayMessage"] for tasks in states for task in tasks.values() for event in task["Events"]
+    ]
 
 
 @pytest.mark.parametrize("encode", [
@@ -137,7 +146,7 @@ def test_secrets_of_a_running_app(world: World, vault: Vault, tmp_path: Path) ->
     """Changes in Vault, dead tokens and a sealed Vault reach or spare a running task; the values are nowhere else."""
     (tmp_path / "wasmdeploy.toml").write_text(APP)
     (tmp_path / "guest.wasm").write_bytes(go_guest("go-cgi").read_bytes())
-    first, second, third, fourth = value(), value(), value(), value()
+    first, second, third, fourth, fifth = (value() for _ in range(5))
     world.put_secret(f"default/{NAME}", token=first)
     vault.make(second)
     world.cli("secrets", "setup", tmp_path)
@@ -174,13 +183,46 @@ def test_secrets_of_a_running_app(world: World, vault: Vault, tmp_path: Path) ->
             assert shown(world) == {"V_TOKEN": third, "V_USER": "shop", "V_PASSWORD": fourth}
         finally:
             vault.unseal()
-        eventually("all is well", lambda: "Vault's secrets are up to date again" in events(world)[-1], 90)
-
+        world.put_secret(f"default/{NAME}", token=fifth)
+        eventually("a change is there again", lambda: shown(world)["V_TOKEN"] == fifth, 90)
         assert [each.pid for each in world.executors()] == [executor.pid]
         assert world.running(NAME)["TaskStates"][NAME]["Restarts"] == 0
-        assert_nowhere(world, NAME, first, second, third, fourth)
+        assert_nowhere(world, NAME, first, second, third, fourth, fifth)
         for process in [*world.family(), *world.plugins()]:
-            assert process.rlimit(4) == (0, 0)  # RLIMIT_CORE
+            assert process.rlimit(psutil.RLIMIT_CORE) == (0, 0)
+
+        # Values are in memory only: a task that starts again waits for Vault.
+        vault("PUT", "sys/seal")
+        try:
+            executor.kill()
+            eventually(
+                "the start fails",
+                lambda: any(failed_start(each) for each in events(world)),
+                60,
+            )
+        finally:
+            vault.unseal()
+        eventually("it serves again", lambda: world.get(f"{NAME}.localhost").status_code == 200, 90)
+        assert shown(world) == {"V_TOKEN": fifth, "V_USER": "shop", "V_PASSWORD": fourth}
     finally:
         world.cli("destroy", tmp_path)
-    eventually("the lease is revoked", lambda: vault.leases() == 0)
+    # The killed executor's lease ends with the task's token.
+    eventually("no lease is left", lambda: vault.leases() == 0, 90)
+
+
+def test_a_role_that_is_not_there(world: World, vault: Vault, tmp_path: Path) -> None:
+    """A deploy whose role Vault does not know says so."""
+    (tmp_path / "wasmdeploy.toml").write_text(APP.replace(f"wasmdeploy.default.{NAME}", "nobody"))
+    (tmp_path / "guest.wasm").write_bytes(go_guest("go-cgi").read_bytes())
+    world.put_secret(f"default/{NAME}", token="x")
+    vault.make("x")
+    try:
+        done = world.cli("deploy", tmp_path, code=1)
+        said = [line for line in done.stderr.splitlines() if line.startswith(("error:", "hint:"))]
+        assert said == [
+            f"error: version 0 of {NAME} did not come up: "
+            'Vault gives the task no token: role "nobody" could not be found',
+            "hint: wasmdeploy secrets setup, and deploy.vault.role in the manifest; wasmdeploy doctor",
+        ]
+    finally:
+        world.cli("destroy", tmp_path, code=None)

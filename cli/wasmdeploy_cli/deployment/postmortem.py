@@ -19,8 +19,9 @@ _LINES = 8  # of each stream
 _BYTES = 16 << 10
 # Task events that say why an instance did not start; after these, one whose process ended by itself tells most.
 _START = ("Failed Artifact Download", "Driver Failure", "Setup Failure", "Failed Validation", "Vault Error")
-_TELLING = (*_START, "Terminated", "Alloc Unhealthy")
+_TELLING = (*_START, "Killing", "Terminated", "Alloc Unhealthy")
 _RPC = re.compile(r"^(?:failed to \w+ task: )?(?:rpc error: code = \w+ desc = )?")
+_NO_TOKEN = re.compile(r"failed to derive vault token.*\* (.+)")
 _STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 
 
@@ -96,13 +97,11 @@ def likely_cause(event: Mapping[str, Any] | None, answer: str, description: str)
             f"a component is not the one that was deployed: {text}",
             "remove it from where the nodes get it, then: wasmdeploy deploy",
         )
-    if "no such secret" in text:
-        return text.partition(" (store it")[
-            0
-        ], "store it: wasmdeploy secrets set NAME; then: wasmdeploy deploy"
+    if of_vault := _of_vault(text):
+        return of_vault
     if event is not None and _out_of_memory(event):
         return "it needed more memory than the job has", "raise deploy.memory, then: wasmdeploy deploy"
-    if kind in _START:
+    if kind in (*_START, "Killing"):
         return text, "wasmdeploy events; wasmdeploy logs --stderr"
     if answer:
         return f"its health check does not pass: {answer}", "wasmdeploy logs --stderr"
@@ -113,6 +112,17 @@ def likely_cause(event: Mapping[str, Any] | None, answer: str, description: str)
     return cause, "wasmdeploy events; wasmdeploy logs --stderr"
 
 
+def _of_vault(text: str) -> tuple[str, str] | None:
+    """What is wrong with the app's secrets, None where it is something else."""
+    if "no such secret" in text:
+        cause = text.partition(" (store it")[0]
+        return cause, "store it: wasmdeploy secrets set NAME; then: wasmdeploy deploy"
+    if refused := _NO_TOKEN.search(text):
+        hint = "wasmdeploy secrets setup, and deploy.vault.role in the manifest; wasmdeploy doctor"
+        return f"Vault gives the task no token: {refused[1]}", hint
+    return None
+
+
 def without_repeats(lines: list[str]) -> list[str]:
     """The lines, with those that stand several times in a row told once."""
     runs = [(line, len(list(same))) for line, same in groupby(lines)]
@@ -121,7 +131,10 @@ def without_repeats(lines: list[str]) -> list[str]:
 
 def _on_purpose(event: Mapping[str, Any]) -> bool:
     """Whether an event is only the mark of an instance that was told to stop."""
-    code = (event.get("Details") or {}).get("exit_code", "0")
+    details = event.get("Details") or {}
+    if event["Type"] == "Killing":
+        return details.get("fails_task") != "true"
+    code = details.get("exit_code", "0")
     return event["Type"] == "Terminated" and code == "0" and not _out_of_memory(event)
 
 

@@ -32,6 +32,15 @@ def test_an_instance_that_was_stopped_on_purpose():
     assert telling_event(allocation(event("Started", time=1), ended, killed)) == killed
 
 
+def test_a_kill_that_is_a_failure():
+    """Nomad kills a task that it cannot prepare; a kill on request explains nothing."""
+    refused = event("Killing", "Vault: failed to derive vault token", time=2, fails_task="true")
+    asked = event("Killing", "Sent interrupt", time=3)
+    unhealthy = event("Alloc Unhealthy", time=4)
+    assert telling_event(allocation(asked, refused, unhealthy)) == refused
+    assert telling_event(allocation(asked, unhealthy)) == unhealthy
+
+
 def test_the_newest_of_several_ends():
     """Of several restarts the last one counts."""
     ends = [event("Terminated", f"Exit Code: {code}", time=code, exit_code=str(code)) for code in (1, 2)]
@@ -45,6 +54,8 @@ def test_the_newest_of_several_ends():
          "no such secret: a (b#a)"),
         ("Failed Artifact Download", "checksums did not match", {}, "",
          "a component is not the one that was deployed: checksums did not match"),
+        ("Killing", 'Vault: failed to derive vault token: … Errors: * role "x" could not be found', {}, "",
+         'Vault gives the task no token: role "x" could not be found'),
         ("Terminated", "OOM Killed", {"oom_killed": "true"}, "", "it needed more memory than the job has"),
         ("Terminated", "Exit Code: 3", {"exit_code": "3"}, "", "its process ended: Exit Code: 3"),
         ("Started", "Task started", {}, "GET / answered 500", "its health check does not pass: GET / answered 500"),
