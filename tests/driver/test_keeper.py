@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -14,11 +15,16 @@ import pytest
 
 from tests.driver.executor_process import Executor, app, until
 from tests.driver.go_guests import go_guest
+from tests.driver.test_secrets import fake_vault
 from tests.stack.vault import VaultServer, running_vault
 from wasmdeploy_driver.errors import SecretError, WasmdeployError
 from wasmdeploy_driver.executor import launch
+from wasmdeploy_driver.executor.keeper import Keeper
+from wasmdeploy_driver.executor.launch import Launch
+from wasmdeploy_driver.secrets import Secret
 from wasmdeploy_driver.task import Task as Described
 from wasmdeploy_driver.task import Variable
+from wasmdeploy_driver.variables import Values
 
 pytestmark = [pytest.mark.stack, pytest.mark.guests]
 
@@ -261,6 +267,33 @@ def test_a_secret_that_is_deleted(engines: VaultServer, tmp_path: Path) -> None:
         assert task.shown() == {"first": "1", "second": "1"}
         engines.api("DELETE", "kept/data/app")
         until(lambda: task.told("no such secret: first (kept/app#first), second (kept/app#second)"))
+
+
+def test_a_parked_app_without_refresh(tmp_path: Path) -> None:
+    """It goes on with the values it had: a new token is no reason to read what is stored."""
+
+    async def scenario(vault: str) -> None:
+        here = Launch(
+            "id", described(STORED), tmp_path, tmp_path, tmp_path, tmp_path, vault=launch.VaultServer(vault)
+        )
+        keeper = Keeper(here, Secret("first"), lambda *_: None)
+        keeper.resume(Values({name: Secret("1") for name in STORED}))
+        handed: list[Values] = []
+        keeper.keep(handed.append)
+        for token in (
+            "second",
+            "third",
+        ):  # once the next one is taken, all is done that the last one brought about
+            keeper.take_token(Secret(token))
+            while keeper._woken.is_set():
+                await asyncio.sleep(0.001)
+        assert not handed
+        await keeper.close()
+
+    with fake_vault() as vault:
+        vault.holds({"first": "2", "second": "2"})
+        asyncio.run(scenario(vault.url))
+        assert vault.asked == []
 
 
 @pytest.mark.parametrize(

@@ -25,8 +25,8 @@ from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.errors import SecretError, SecretUnavailable, WasmdeployError
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.executor.source import kv_mount, vault_secrets, vault_session
-from wasmdeploy_driver.secrets import GivenSecrets, Lease, Reading, Secret, VaultSecrets
-from wasmdeploy_driver.variables import Values, resolve
+from wasmdeploy_driver.secrets import GivenSecrets, Lease, Reading, Secret, VaultSecrets, is_dynamic
+from wasmdeploy_driver.variables import Values, resolve, vault_location
 
 T = TypeVar("T")
 Tell = Callable[[str, str], None]
@@ -41,6 +41,8 @@ class Keeper:
         self._launch = launch
         self._token = token
         self._tell = tell
+        places = (vault_location(launch.task, each, kv_mount(launch)) for each in launch.task.secrets)
+        self._leased = any(is_dynamic(path) for path, _ in places)
         self._refresh = seconds(launch.task.refresh, "refresh") or math.inf
         self._refresh_at = math.inf
         self._readings: dict[str, Reading] = {}
@@ -118,7 +120,8 @@ class Keeper:
                 await self._sleep(min((self._refresh_at, *self._due.values())) - time.monotonic())
             try:
                 # Leases first: a stored secret that cannot be read must not keep credentials from being renewed.
-                self._hand_over(await _apart(partial(self._look, refresh=False)), renew)
+                if self._leased:
+                    self._hand_over(await _apart(partial(self._look, refresh=False)), renew)
                 if time.monotonic() >= self._refresh_at:
                     self._hand_over(await _apart(partial(self._look, refresh=True)), renew)
             except Exception as error:  # noqa: BLE001  # whatever it is must be told and tried again, or leases would end
