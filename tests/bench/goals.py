@@ -40,6 +40,9 @@ _OWN = {
     ("wait-64x1s", "seconds"): Goal("ours", 2.5),
     ("start-rust", "p50_ms"): Goal("ours", 15),
     ("start-python", "p50_ms"): Goal("ours", 25),
+    ("wake-rust", "p50_ms"): Goal("ours", 15),
+    ("wake-python", "p50_ms"): Goal("ours", 25),
+    ("density-parked", "pss_mb"): Goal("ours", 0.3),
     ("density-rust", "pss_mb"): Goal("ours", 8),
     ("density-python", "pss_mb"): Goal("ours", 13),
 }

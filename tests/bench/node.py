@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import psutil
 
-from tests.bench import report
+from tests.bench import parked, report
 from tests.bench.cases import CASES as HELLO
 from tests.bench.errors import BenchError
 from tests.bench.measure import Effort
@@ -32,9 +33,11 @@ _LANGUAGES = ("rust", "python")
 CASES = (
     *(f"start-{language}" for language in _LANGUAGES),
     *(f"density-{language}-{apps}" for language in _LANGUAGES for apps in (10, 100)),
+    *(f"wake-{language}" for language in _LANGUAGES),
+    "density-parked-100",
 )
 # They take minutes and gigabytes: measured only where they are named.
-LONG = tuple(f"density-{language}-1000" for language in _LANGUAGES)
+LONG = tuple(f"density-{language}-1000" for language in (*_LANGUAGES, "parked"))
 _FIRST_PORT, _PORTS = 20_000, 10_000  # below those that the kernel gives to others
 _PEER = f"wasmtime serve {WASMTIME}, precompiled"
 _AT_ONCE = 32
@@ -60,23 +63,38 @@ def rows(
     for name in names:
         say(f"{name}: building the guest")
         kind, language, *apps = name.split("-")
-        case = next(case for case in HELLO if case.name == f"{language}-hello-fresh")
+        guest = "rust" if language == "parked" else language
+        case = next(case for case in HELLO if case.name == f"{guest}-hello-fresh")
         place = directory / name
         place.mkdir(parents=True, exist_ok=True)
         wasm = place / "guest.wasm"
         case.guest.build(wasm)
         with tempfile.TemporaryDirectory(dir=place) as scratch, _plugin(Path(scratch)) as plugin:
-            ports = _free_ports()
+            ports, data = _free_ports(), Path(scratch) / "data"
+            idle_timeout = "200ms" if kind == "wake" else "1s" if language == "parked" else "0"
 
             def app(number: int, *, below: Path = Path(scratch), ports: Iterator[int] = ports) -> App:
                 port = next(ports)
-                return App(_config(below, number, port, wasm), port, case.path, case.body)
+                return App(_config(below, number, port, wasm, idle_timeout), port, case.path, case.body)
 
             _start(plugin, warm := app(0))
             _destroy(plugin, warm)
             if kind == "start":
                 say(f"{name}: one start after the other")
                 values = _starts(plugin, app, _precompiled(wasmtime, wasm), 10 * effort.rounds)
+            elif kind == "wake":
+                say(f"{name}: one wake after the other")
+                one = app(1)
+                begin, again = partial(_start, plugin, one), partial(_ask, one)
+                values = {"": _quantiles(parked.wakes(data, begin, again, 10 * effort.rounds))}
+                _destroy(plugin, one)
+            elif language == "parked":
+                say(f"{name}: {apps[0]} apps")
+                all_of_them = [app(number) for number in range(1, int(apps[0]) + 1)]
+                starts = [partial(_start, plugin, each) for each in all_of_them]
+                values = {"": parked.density(data, plugin.process.pid, starts, _IDLE_SECONDS)}
+                with ThreadPoolExecutor(_AT_ONCE) as pool:
+                    list(pool.map(partial(_destroy, plugin), all_of_them))
             else:
                 say(f"{name}: {apps[0]} apps")
                 values = {"": _density(plugin, app, int(apps[0]))}
@@ -181,11 +199,11 @@ def _plugin(directory: Path) -> Iterator[Plugin]:
         yield plugin
 
 
-def _config(directory: Path, number: int, port: int, wasm: Path) -> Any:
+def _config(directory: Path, number: int, port: int, wasm: Path, idle_timeout: str) -> Any:
     task = directory / f"task-{number}"
     component = {"hello": {"source": "guest.wasm", "route": ["/..."]}}
     parts = {"module": None, "args": [], "app": f"bench-{number}", "http": {"port": "http"}}
-    config = task_config(task, component=component, **parts)
+    config = task_config(task, component=component, idle_timeout=idle_timeout, **parts)
     config.id = f"alloc-{number}/web/00000000"
     config.resources.ports[0].value = port
     config.resources.linux_resources.CopyFrom(driver_pb2.LinuxResources())

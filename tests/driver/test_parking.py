@@ -378,6 +378,15 @@ def test_broken_messages(parking, holder, message):
     assert parking.request("/")[0] == 200
 
 
+def test_it_ends_where_nobody_needs_it(parking, holder):
+    """It stays while it holds a task; a task whose state directory is gone is none."""
+    until(lambda: parked(parking, holder))
+    time.sleep(11)  # longer than it waits for somebody
+    assert len(holder.pair()) == 2
+    parking.state.rename(parking.state.with_name("elsewhere"))
+    until(lambda: not holder.pair())
+
+
 def test_a_second_holder_leaves(holder):
     """One directory has one holder: another that is started for it ends at once."""
     pair = [each.pid for each in holder.both()]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MARK = "WASMDEPLOY_STACK_ID"  # in every member's environment, with the directory's id
 EXECUTOR = "wasmdeploy_driver.executor"
+HOLDER = "wasmdeploy_driver.holder"  # of parked tasks
 _CGROUPS = Path("/sys/fs/cgroup")
 _GRACE = 6.0  # an executor drains for up to five seconds
 _ROUNDS = 3  # a process may have started another one meanwhile
@@ -90,14 +91,15 @@ def _read(pid: int, name: str) -> str:
 def is_ours(traces: Traces, directory: Directory, allocations: frozenset[str]) -> bool:
     """Whether a process came from this stack: by its environment, its allocation's cgroup, or as an executor.
 
-    An executor's environment is its own, and without root there are no cgroups; but it is started with its
-    state directory, and that is ours alone.
+    An executor's environment is its own, and so is that of the holder of parked tasks; without root there are no
+    cgroups. But they are started with a path below the stack's directory, and that is ours alone.
     """
     if f"{MARK}={directory.id}" in traces.environment:
         return True
     if any(f"/{allocation}." in traces.cgroups for allocation in allocations):
         return True
-    return EXECUTOR in traces.argv and any(directory.path in Path(word).parents for word in traces.argv)
+    of_driver = EXECUTOR in traces.argv or HOLDER in traces.argv
+    return of_driver and any(directory.path in Path(word).parents for word in traces.argv)
 
 
 def _unmounted(point: Path) -> None:

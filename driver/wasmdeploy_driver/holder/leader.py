@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from wasmdeploy_driver.executor import control
 from wasmdeploy_driver.executor.holder import MAX_MESSAGE, MOST_DESCRIPTORS, decode, encode
 from wasmdeploy_driver.holder import health
 from wasmdeploy_driver.holder.caller import Caller
@@ -38,6 +39,8 @@ from wasmdeploy_driver.http.bounds import Patience
 # With more that say nothing the app is woken, which has its own bounds.
 _MOST_CLIENTS = 64
 _TICK = 1.0  # only where something waits
+_TIDY_SECONDS = 30.0
+_IDLE_SECONDS = 10.0  # after which it ends where nobody needs it
 _AGAIN_SECONDS = 0.2  # after an executor that could not be forked
 _PATIENCE = Patience()
 
@@ -87,6 +90,7 @@ class Leader:
         self._again: dict[str, float] = {}  # tasks that could not be woken, and when to try again
         numbers = (number for held in holdings.by_state.values() for number in held.clients)
         self._numbers = itertools.count(max(numbers, default=0) + 1)
+        self._tidy_at = 0.0
         self._waking, self._woken = socket.socketpair()
 
     def lead(self) -> socket.socket:
@@ -94,12 +98,13 @@ class Leader:
         try:
             self._begin()
             while True:
-                waits = bool(self._deadlines or self._again)
-                for descriptor, _ in self._epoll.poll(_TICK if waits else None):
+                happened = self._epoll.poll(_TICK if self._deadlines or self._again else _IDLE_SECONDS)
+                for descriptor, _ in happened:
                     if (ready := self._ready.get(descriptor)) is not None:
                         ready()
-                if waits:
-                    self._look_at_the_time()
+                self._look_at_the_time()
+                if not (happened or self._callers or self._holdings.by_state):
+                    self._end()
         except _Following as following:
             return following.connection
 
@@ -118,6 +123,12 @@ class Leader:
                 self._listen(held)
             else:
                 self._wake(held, "a request")
+
+    def _end(self) -> None:
+        """End both processes: there is neither a task nor a plugin that may have one."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._second_pid, signal.SIGKILL)
+        os._exit(0)
 
     def _on(self, descriptor: int, ready: Callable[[], None], events: int = select.EPOLLIN) -> None:
         self._ready[descriptor] = ready
@@ -423,6 +434,11 @@ class Leader:
 
     def _look_at_the_time(self) -> None:
         now = time.monotonic()
+        if now >= self._tidy_at:
+            self._tidy_at = now + _TIDY_SECONDS
+            for state in tuple(self._holdings.by_state):
+                if not (Path(state) / control.LAUNCH).exists():  # the task was removed, and nobody said so
+                    self._drop(state)
         for state, at in tuple(self._again.items()):
             if at <= now:
                 self._wake(self._holdings.by_state[state], "a request")

@@ -19,8 +19,9 @@ EXECUTOR = ("/usr/bin/python3", "-I", "-m", "wasmdeploy_driver.executor")
         Traces((), ("sleep", "1"), "4:memory:/nomad/259ee644-9abd-3511-c95e-88a98b45f3d8.task\n"),
         Traces((), ("x",), "0::/nomad.slice/share.slice/259ee644-9abd-3511-c95e-88a98b45f3d8.task.scope\n"),
         Traces((), (*EXECUTOR, "/srv/stack/client-1-wasm/tasks/1"), ""),
+        Traces((), (*EXECUTOR[:-1], "wasmdeploy_driver.holder", "/srv/stack/client-1-wasm"), ""),
     ],
-    ids=["environment", "cgroup v1", "cgroup v2", "executor"],
+    ids=["environment", "cgroup v1", "cgroup v2", "executor", "holder"],
 )
 def test_ours(traces: Traces) -> None:
     """A member's descendant, an allocation's process and a task's executor are the stack's."""
