@@ -34,7 +34,7 @@ DRIVER_LAYERS = (
     ("app",),
     ("guest",),
     ("http", "variables", "egress"),
-    ("secrets",),
+    ("secrets", "isolation"),
     ("task", "schema", "duration", "timer"),
     ("errors",),
 )

@@ -124,9 +124,9 @@ def serve(app: App, options: Options, out: Output, listener: socket.socket) -> N
     with out.waiting("Preparing the app"):
         compiled = compile_all(launch, notify)
         external = compiling.compile_external(launch, notify)
-        image = Image(launch, compiled, values)
+        image = Image.opened(launch, compiled, values)
         if external is not None:
-            command = external_serving.external_command(launch, external, values)
+            command = external_serving.external_command(launch, external, values, image.preopens)
         else:
             guests = load_guests(image)
 
@@ -187,6 +187,7 @@ def run_once(module: Path, args: tuple[str, ...], env: Mapping[str, str], dirs: 
     """Run a program with this process's streams and give its exit code; raises GuestError for an unusable
     file.
     """
+    from wasmdeploy_driver.executor.files import open_dirs
     from wasmdeploy_driver.executor.prepare import compile_all, load_command
 
     source = module.resolve()
@@ -200,7 +201,7 @@ def run_once(module: Path, args: tuple[str, ...], env: Mapping[str, str], dirs: 
     )
     launch = _launch("run", task, Path("/"), "", 0)
     compiled = compile_all(launch, lambda _name, _text: None)
-    command = load_command(launch, compiled[""], resolve(task, GivenSecrets({})))
+    command = load_command(launch, compiled[""], resolve(task, GivenSecrets({})), open_dirs(launch, task.dir))
     sys.stdout.flush()
     # Python would see Ctrl-C only when the guest has ended.
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -9,14 +9,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import psutil
 
 from wasmdeploy_driver.errors import ExecutorError
 from wasmdeploy_driver.executor import control
-from wasmdeploy_driver.executor.launch import Launch
+from wasmdeploy_driver.executor.launch import Isolation, Launch
 from wasmdeploy_driver.task import Component, Dir, Http, Limits, Task
 
 CACHE = Path.home() / ".cache" / "wasmdeploy" / "compiled"
@@ -38,19 +38,22 @@ def until(condition: Callable[[], object]) -> None:
 
 
 class Executor:
-    """One executor; `guests` are copied into its task directory first."""
+    """One executor; `guests` are copied into its task directory first, and `before` is put before its command."""
 
-    def __init__(self, directory: Path, task: Task, *guests: Path, **launch: object) -> None:
+    def __init__(
+        self, directory: Path, task: Task, *guests: Path, before: Sequence[str] = (), **launch: object
+    ) -> None:
         self.state, self.task_dir = directory / "state", directory / "task"
         self.state.mkdir(mode=0o700)
         (self.task_dir / "data").mkdir(parents=True)
         for guest in guests:
             shutil.copy(guest, self.task_dir)
         self.stdout, self.stderr = directory / "stdout", directory / "stderr"
-        described = Launch("test", task, self.task_dir, CACHE, self.stdout, self.stderr, **launch)
+        parts = {"isolation": Isolation(), **launch}
+        described = Launch("test", task, self.task_dir, CACHE, self.stdout, self.stderr, **parts)
         (self.state / control.LAUNCH).write_text(described.to_json())
         with (self.state / control.LOG).open("wb") as log:
-            command = [sys.executable, "-I", "-m", "wasmdeploy_driver.executor", self.state]
+            command = [*before, sys.executable, "-I", "-m", "wasmdeploy_driver.executor", self.state]
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         until(self._listens)
         self.address = ("", 0)

@@ -8,7 +8,7 @@ from wasmdeploy_driver.errors import ConfigError, GuestError
 from wasmdeploy_driver.executor.external.child import in_one_line
 from wasmdeploy_driver.executor.external.command import external_component, serve_arguments
 from wasmdeploy_driver.guest.binary import Binary, require_served
-from wasmdeploy_driver.guest.sandbox import Preopen
+from wasmdeploy_driver.guest.preopen import Preopen
 from wasmdeploy_driver.secrets import Secret
 from wasmdeploy_driver.task import Component, Limits, Task, Variable
 from wasmdeploy_driver.variables import Values
@@ -92,7 +92,7 @@ def test_environment_and_variables() -> None:
 
 def test_directories() -> None:
     """A directory is passed as it was opened."""
-    found = arguments(component(), SERVED, Preopen("/proc/self/fd/11", "/data", False))
+    found = arguments(component(), SERVED, Preopen(11, "/data", False))
     assert following(found, "--dir") == ["/proc/self/fd/11::/data"]
 
 
@@ -116,7 +116,7 @@ def test_what_the_command_line_cannot_keep(parts: dict[str, object], words: str)
 def test_a_read_only_directory() -> None:
     """wasmtime's command line has none."""
     with pytest.raises(ConfigError, match="cannot refuse writes"):
-        arguments(component(), SERVED, Preopen("/proc/self/fd/11", "/data", True))
+        arguments(component(), SERVED, Preopen(11, "/data", True))
 
 
 @pytest.mark.parametrize(

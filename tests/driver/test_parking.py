@@ -129,7 +129,7 @@ def test_parked_and_woken(parking, holder):
     until(lambda: parked(parking, holder))
     assert parking.process.wait(PATIENCE) == 0
     until(lambda: not any(each.is_running() for each in family))
-    assert not (parking.state / control.EXIT).exists()
+    assert not (parking.state / control.EXIT).read_text()
     assert parking.request("/echo", "POST", b"body" * 1000)[2] == b"body" * 1000
     inspected = parking.call("inspect")
     assert inspected["pid"] != parking.process.pid

@@ -41,7 +41,7 @@ def image(tmp_path):
     (tmp_path / "static").mkdir()
     component = Component("a", "app.wasm", executor="wagi", dir=(Dir("static", "/static", readonly=True),))
     launch = Launch("id", Task(component=(component,)), tmp_path, tmp_path / "cache", tmp_path, tmp_path)
-    return Image(launch, compile_all(launch, lambda name, text: None), Values({}))
+    return Image.opened(launch, compile_all(launch, lambda name, text: None), Values({}))
 
 
 def answer(guests):

@@ -81,7 +81,32 @@ def node_findings(node: Mapping[str, Any], ours: str) -> list[Finding]:
                 "run the Nomad agent as root, with cgroups mounted",
             )
         )
+    found += _open_doors(check, attributes)
     return found or [Finding("node", check, "ok", "can run the app", evidence)]
+
+
+def _open_doors(check: str, attributes: Mapping[str, Any]) -> list[Finding]:
+    """What the kernel does not keep from processes there; a driver of before does not tell."""
+    missing = {
+        "driver.wasm.landlock": (
+            "0",
+            "its kernel has no Landlock",
+            "use a kernel with Landlock (5.13, better 6.12)",
+        ),
+        "driver.wasm.seccomp": ("false", "it has no seccomp filter", "install libseccomp.so.2 there"),
+    }
+    return [
+        Finding(
+            "node",
+            check,
+            "note",
+            f"{said}: the executors' files and calls are not kept apart",
+            f"{name}={none}",
+            fix,
+        )
+        for name, (none, said, fix) in missing.items()
+        if str(attributes.get(name, "")) == none
+    ]
 
 
 def disk_finding(node: str, stats: Mapping[str, Any]) -> Finding | None:

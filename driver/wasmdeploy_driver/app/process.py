@@ -16,14 +16,12 @@ from dataclasses import replace
 
 from wasmdeploy_driver.app.engine import MAX_MESSAGE, READY
 from wasmdeploy_driver.app.memfile import whole
-from wasmdeploy_driver.app.oom import volunteer
+from wasmdeploy_driver.app.oom import ENGINE_SCORE, volunteer
 from wasmdeploy_driver.app.worker import Run
 from wasmdeploy_driver.guest.call import Call, Outcome, Stdin, Trailers, decode_trailers
 
 # Makes the guests from the bytes and descriptors that the front gave along; the last is called while a guest runs.
 Load = Callable[[bytes, Sequence[int], Callable[[], None]], Run]
-# Under memory pressure the kernel ends an engine process, which costs a request, and not the front.
-_OOM_SCORE = 500
 # A run leaves hardly any cycles, and looking for them costs more than it does.
 _COLLECT_AFTER = 50_000
 
@@ -31,7 +29,7 @@ _COLLECT_AFTER = 50_000
 def live(connection: socket.socket, output: int, load: Callable[[], Run]) -> None:
     """Load the guests, then answer calls; returns when the front has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the front's business, which drains
-    volunteer(_OOM_SCORE)
+    volunteer(ENGINE_SCORE)
     run = load()
     gc.collect()
     gc.freeze()

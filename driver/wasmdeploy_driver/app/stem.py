@@ -17,7 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from wasmdeploy_driver.app.memfile import whole
 from wasmdeploy_driver.app.process import Load, end_with, live
@@ -35,14 +35,15 @@ class Stem:
         self._forked = 0
 
     @classmethod
-    def fork(cls, load: Load, program: Sequence[str]) -> Stem:
-        """Fork the stem off this process, which has one thread."""
+    def fork(cls, load: Load, program: Sequence[str], confined: Callable[[], None]) -> Stem:
+        """Fork the stem off this process, which has one thread; `confined` is called in it first."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         child = os.fork()
         if not child:
             status = 1
             try:
                 _close_others(theirs.fileno())
+                confined()
                 serve(theirs, load)
                 status = 0
             finally:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from wasmdeploy_driver.app.memfile import whole
-from wasmdeploy_driver.app.oom import volunteer
 from wasmdeploy_driver.console.command import Place
 from wasmdeploy_driver.console.shell import Shell
 from wasmdeploy_driver.console.streams import Streams
@@ -20,19 +20,18 @@ from wasmdeploy_driver.executor.launch import Launch
 
 # What a shell is called: Nomad's user interface opens /bin/bash, script checks often /bin/sh -c.
 _SHELLS = frozenset(("sh", "bash", "ash", "dash", "zsh"))
-# When the task's memory is full, a console goes first.
-_OOM_SCORE = 1000
 
 
 def main(arguments: list[str]) -> int:
-    """Run the console of the task whose state directory is given; the exit code is the command's."""
-    state, request = Path(arguments[0]), json.loads(_whole(int(arguments[1])))
-    volunteer(_OOM_SCORE)
+    """Run the console that the memory file asks for whose number is given; the exit code is the command's."""
+    request = json.loads(_whole(int(arguments[0])))
+    places = {name: Path(f"/proc/self/fd/{request[name]}") for name in ("root", "shared") if name in request}
+    state = Path(f"/proc/self/fd/{request['state']}")
     terminal = bool(request["tty"])
     if terminal:
         take_terminal()
     try:
-        place = Place(Launch.from_json((state / LAUNCH).read_text()), state)
+        place = Place(_launch(state, places), state)
     except (OSError, WasmdeployError) as error:
         Streams().complain(f"the task cannot be read: {error}")
         return 1
@@ -58,6 +57,11 @@ def _run(shell: Shell, command: Sequence[str], launch: Launch, *, terminal: bool
         converse(shell, launch.task.app or launch.id.split("/")[1])
     else:
         run_script(shell)
+
+
+def _launch(state: Path, places: Mapping[str, Path]) -> Launch:
+    launch = Launch.from_json((state / LAUNCH).read_text())
+    return replace(launch, root=places["root"], shared=places.get("shared"))
 
 
 def _whole(descriptor: int) -> bytes:

@@ -15,8 +15,9 @@ from pathlib import Path
 from wasmdeploy_driver.console.command import Command, Place, wrong
 from wasmdeploy_driver.console.streams import Streams
 from wasmdeploy_driver.errors import ConfigError, GuestTrap, WasmdeployError
+from wasmdeploy_driver.executor.files import open_dirs
 from wasmdeploy_driver.executor.launch import Launch
-from wasmdeploy_driver.executor.prepare import compile_all, load_command
+from wasmdeploy_driver.executor.prepare import compile_here, load_command
 from wasmdeploy_driver.task import Dir, Task
 from wasmdeploy_driver.variables import Values
 
@@ -51,8 +52,9 @@ def _guest(launch: Launch, streams: Streams) -> int:
     try:
         if streams.out == 2:
             os.dup2(2, 1)
-        compiled = compile_all(launch, lambda _name, _detail: None)
-        return load_command(launch, compiled[""], Values({})).run()
+        return load_command(
+            launch, compile_here(launch), Values({}), open_dirs(launch, launch.task.dir)
+        ).run()
     except GuestTrap as error:
         streams.complain(error.message)
         return error.exit_code

@@ -30,6 +30,15 @@ def join(cgroup: Cgroup, task_id: str) -> None:
         raise ExecutorError(f"cgroup {error.filename or path}: {error.strerror}") from error
 
 
+def groups(cgroup: Cgroup, task_id: str) -> list[Path]:
+    """The directories of the groups that the task has."""
+    path = Path(cgroup.path)
+    if (path / "cgroup.controllers").exists():
+        return [path]
+    found = [path, *(_v1_group(path, task_id, controller) for controller in _V1_CONTROLLERS)]
+    return [group for group in found if group is not None and group.is_dir()]
+
+
 def _join_v2(path: Path, cgroup: Cgroup) -> None:
     if cgroup.memory_bytes:
         _write(path / "memory.max", str(cgroup.memory_bytes))

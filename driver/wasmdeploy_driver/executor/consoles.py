@@ -23,8 +23,10 @@ from pathlib import Path
 from typing import Any
 
 from wasmdeploy_driver.app.memfile import memory_file
+from wasmdeploy_driver.app.oom import OwnScore
 from wasmdeploy_driver.errors import ConfigError, ExecutorError
 from wasmdeploy_driver.executor import control
+from wasmdeploy_driver.executor.launch import Launch
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 _PROGRAM = (sys.executable, "-I", "-m", "wasmdeploy_driver.console")
@@ -32,6 +34,7 @@ _ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "TERM": "xterm-256co
 # Each takes about 20 MB of the task's memory.
 _MOST = 8
 _PART = 64 << 10
+_OOM_SCORE = 1000
 _LOOK_SECONDS = 0.5
 _SIZE = struct.Struct("HHHH")
 
@@ -39,8 +42,13 @@ _SIZE = struct.Struct("HHHH")
 class Consoles:
     """All open consoles of one task."""
 
-    def __init__(self, state: Path) -> None:
-        self._state = state
+    def __init__(self, state: int, launch: Launch, score: OwnScore) -> None:
+        self._score = score
+        # Open from now on: the way to them may be closed to the task's user.
+        places = {"root": launch.root, "shared": launch.shared}
+        self._places = {"state": state} | {
+            name: _opened(path) for name, path in places.items() if path and path.is_dir()
+        }
         self._open: set[_Console] = set()
         self._count = 0  # with those that are about to open
 
@@ -59,7 +67,9 @@ class Consoles:
             raise ExecutorError(f"the task has {_MOST} consoles already", "close one")
         self._count += 1
         try:
-            console = await _Console.start(self._state, {"command": command, "tty": tty}, send)
+            # It cannot say so itself, confined as it is: when the task's memory is full, a console goes first.
+            with self._score.lent(_OOM_SCORE):
+                console = await _Console.start(self._places, {"command": command, "tty": tty}, send)
             self._open.add(console)
             try:
                 return {"exit_code": await console.live(reader, hung_up)}
@@ -94,7 +104,7 @@ class _Console:
         self._tty = tty
 
     @classmethod
-    async def start(cls, state: Path, request: Mapping[str, Any], send: Send) -> _Console:
+    async def start(cls, places: Mapping[str, int], request: Mapping[str, Any], send: Send) -> _Console:
         tty = request["tty"]
         if tty:
             ours, theirs = os.openpty()
@@ -102,11 +112,12 @@ class _Console:
         else:
             (in_theirs, stdin), (out, out_theirs), (err, err_theirs) = (os.pipe() for _ in range(3))
             ends, outputs = (in_theirs, out_theirs, err_theirs), {"stdout": out, "stderr": err}
-        asked = memory_file(json.dumps(request).encode())
+        asked = memory_file(json.dumps({**request, **places}).encode())
         try:
             process = await asyncio.create_subprocess_exec(
-                *_PROGRAM, str(state), str(asked),
-                stdin=ends[0], stdout=ends[1], stderr=ends[2], pass_fds=(asked,), env=_ENVIRONMENT, cwd="/",
+                *_PROGRAM, str(asked),
+                stdin=ends[0], stdout=ends[1], stderr=ends[2], pass_fds=(asked, *places.values()),
+                env=_ENVIRONMENT, cwd="/",
                 # With a terminal a session of its own, which the terminal's end ends; else the task's session.
                 start_new_session=tty, process_group=None if tty else 0,
             )  # fmt: skip
@@ -203,6 +214,10 @@ class _Console:
         while not hung_up():
             await asyncio.sleep(_LOOK_SECONDS)
         self.kill()
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def has_hung_up(connection: int) -> bool:

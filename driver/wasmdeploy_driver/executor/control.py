@@ -4,7 +4,7 @@ The state directory (mode 0700, one per task, out of the guest's reach) holds
 
     launch.json     the Launch, written by whoever starts the executor
     control.sock    the executor listens here from its first moment on
-    exit.json       written last: {"exit_code", "signal", "oom_killed", "error"}
+    exit.json       empty until the end, then {"exit_code", "signal", "oom_killed", "error"}
     executor.log    the executor's own stderr (never the guest's)
     executor.json   [PID, START_TIME] of an executor that the holder forked, when it woke the parked task
 

@@ -15,18 +15,21 @@ from wasmdeploy_driver.app.engine import EngineWorker
 from wasmdeploy_driver.app.memfile import memory_file
 from wasmdeploy_driver.app.stem import Stem, serve
 from wasmdeploy_driver.app.worker import Run, output_pipe
-from wasmdeploy_driver.executor import cgroup
-from wasmdeploy_driver.executor.core import forbid_core
+from wasmdeploy_driver.executor import confine
 from wasmdeploy_driver.executor.image import Image
 from wasmdeploy_driver.executor.prepare import load_guests
+from wasmdeploy_driver.isolation import privileges
 
 _PROGRAM = (sys.executable, "-I", "-m", "wasmdeploy_driver.executor.engines")
 
 
-def fork_stem() -> Stem:
-    """The stem of this process, which must have one thread; all that an engine needs is imported for it."""
+def fork_stem(confined: Callable[[], None] = lambda: None) -> Stem:
+    """The stem of this process, which must have one thread; all that an engine needs is imported for it.
+
+    `confined` is called in it first.
+    """
     _import_guests()
-    return Stem.fork(load, _PROGRAM)
+    return Stem.fork(load, _PROGRAM, confined)
 
 
 def _import_guests() -> None:
@@ -34,10 +37,10 @@ def _import_guests() -> None:
 
 
 def load(content: bytes, descriptors: Sequence[int], watch: Callable[[], None]) -> Run:
-    """The guests of an image, in the cgroup of its task; called in an engine process."""
+    """The guests of an image; called in an engine process, which from then on reaches nothing else."""
     image = Image.from_bytes(content, descriptors)
-    if image.launch.cgroup is not None:
-        cgroup.join(image.launch.cgroup, image.launch.id)
+    if image.launch.isolation is not None:
+        confine.as_engine((each.descriptor for each in image.compiled.values()), image.preopens)
     return load_guests(image, watch)
 
 
@@ -83,7 +86,7 @@ class Engines:
 def main(arguments: list[str]) -> int:
     """Serve as a stem on the socket whose number is given."""
     _import_guests()
-    forbid_core()
+    privileges.hide()
     serve(socket.socket(fileno=int(arguments[0])), load)
     return 0
 

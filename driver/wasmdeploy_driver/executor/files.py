@@ -14,6 +14,8 @@ from pathlib import Path, PurePosixPath
 
 from wasmdeploy_driver.errors import ConfigError, GuestError, GuestMissing
 from wasmdeploy_driver.executor.launch import Launch
+from wasmdeploy_driver.guest.preopen import Preopen
+from wasmdeploy_driver.task import Dir
 
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 # A guest larger than this is refused before it is read into memory.
@@ -74,6 +76,18 @@ def _open_own(launch: Launch, path: str, flags: int) -> int:
     if launch.shared is not None and steps[:1] == ("alloc",):
         return open_beneath(launch.shared, str(PurePosixPath(*steps[1:])), flags)
     return open_beneath(launch.root, path, flags, launch.private)
+
+
+def open_dirs(launch: Launch, dirs: tuple[Dir, ...]) -> tuple[Preopen, ...]:
+    """Open each directory now, so that what is under its name later does not matter; raises ConfigError."""
+    preopens = []
+    for each in dirs:
+        try:
+            descriptor = open_directory(launch, each.host)
+        except OSError as error:
+            raise ConfigError(f"dir {each.host!r}: {error.strerror}") from error
+        preopens.append(Preopen(descriptor, each.guest, each.readonly))
+    return tuple(preopens)
 
 
 def _encodable(path: str) -> bool:

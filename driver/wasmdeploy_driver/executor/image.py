@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from wasmdeploy_driver.executor.files import open_dirs
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.guest.binary import Form
+from wasmdeploy_driver.guest.preopen import Preopen
 from wasmdeploy_driver.secrets import Secret
 from wasmdeploy_driver.variables import Values
 
@@ -34,11 +36,30 @@ class Image:
     launch: Launch
     compiled: Mapping[str, Compiled]
     values: Values
+    dirs: Mapping[str, tuple[Preopen, ...]]  # the open directories of each component
+
+    @classmethod
+    def opened(cls, launch: Launch, compiled: Mapping[str, Compiled], values: Values) -> Image:
+        """With the components' directories opened now; raises ConfigError."""
+        return cls(
+            launch,
+            compiled,
+            values,
+            {each.name: open_dirs(launch, each.dir) for each in launch.task.component},
+        )
 
     @property
     def descriptors(self) -> tuple[int, ...]:
-        """What `from_bytes` needs beside the bytes."""
-        return tuple(each.descriptor for each in self.compiled.values())
+        """What `from_bytes` needs beside the bytes: those of the code, then those of the directories."""
+        return (
+            *(each.descriptor for each in self.compiled.values()),
+            *(each.descriptor for each in self.preopens),
+        )
+
+    @property
+    def preopens(self) -> tuple[Preopen, ...]:
+        """The directories of all components."""
+        return tuple(each for dirs in self.dirs.values() for each in dirs)
 
     def to_bytes(self) -> bytes:
         """For a memory file that only this task's processes see: the secrets are in it."""
@@ -46,6 +67,9 @@ class Image:
             {
                 "launch": self.launch.to_json(),
                 "compiled": [[name, each.name, each.form] for name, each in self.compiled.items()],
+                "dirs": [
+                    [name, each.guest, each.readonly] for name, dirs in self.dirs.items() for each in dirs
+                ],
                 "values": {name: secret.reveal() for name, secret in self.values.by_name.items()},
             }
         ).encode()
@@ -54,11 +78,12 @@ class Image:
     def from_bytes(cls, content: bytes, descriptors: Sequence[int]) -> Image:
         """The image that `to_bytes` wrote, with the same descriptors in the same order."""
         data = json.loads(content)
+        launch = Launch.from_json(data["launch"])
+        given = iter(descriptors)
+        compiled = {key: Compiled(name, next(given), form) for key, name, form in data["compiled"]}
+        dirs: dict[str, tuple[Preopen, ...]] = {each.name: () for each in launch.task.component}
+        for name, guest, readonly in data["dirs"]:
+            dirs[name] += (Preopen(next(given), guest, readonly),)
         return cls(
-            Launch.from_json(data["launch"]),
-            {
-                key: Compiled(name, descriptor, form)
-                for (key, name, form), descriptor in zip(data["compiled"], descriptors, strict=True)
-            },
-            Values({name: Secret(value) for name, value in data["values"].items()}),
+            launch, compiled, Values({name: Secret(value) for name, value in data["values"].items()}), dirs
         )

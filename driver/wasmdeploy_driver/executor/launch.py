@@ -44,6 +44,15 @@ class LogFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class Isolation:
+    """Whom the task's processes run as once its guests are loaded, 0 for the driver's own user; 0 bytes: no limit."""
+
+    uid: int = 0
+    gid: int = 0
+    file_bytes: int = 0  # the largest file that they may write
+
+
+@dataclass(frozen=True, slots=True)
 class Launch:
     """A task and its place: directories, address, log files, cache, cgroup and network namespace."""
 
@@ -63,6 +72,7 @@ class Launch:
     logs: LogFiles | None = None  # in place of stdout and stderr
     netns: str = ""
     holder: Path | None = None  # the socket of whoever holds the task while it is parked
+    isolation: Isolation | None = None  # none on the machine of a developer, whose own programs guests are
     environment: Mapping[str, str] = field(default_factory=dict)  # NOMAD_* and other plain facts for commands
 
     def to_json(self) -> str:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from wasmdeploy_driver.app.memfile import memory_file
 from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.errors import ConfigError, ExecutorError
-from wasmdeploy_driver.executor.files import open_directory
 from wasmdeploy_driver.executor.guestfile import guest_file
 from wasmdeploy_driver.executor.image import Compiled, Image
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.guest.binary import app_form, command_form
-from wasmdeploy_driver.task import Component, Dir, Limits
+from wasmdeploy_driver.guest.preopen import Preopen
+from wasmdeploy_driver.task import Component, Limits
 from wasmdeploy_driver.variables import Values
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from wasmdeploy_driver.guest.call import AskTrailers, Call, Outcome
     from wasmdeploy_driver.guest.engine import Engine
     from wasmdeploy_driver.guest.reuse import Reuse
-    from wasmdeploy_driver.guest.sandbox import Preopen
 
 Notify = Callable[[str, str], None]
 Load = Callable[[], "list[Answerer]"]
@@ -69,9 +69,24 @@ def _compile(
         else:
             form = command_form(guest.binary, shown)
         path = Cache(launch.cache).compiled(guest, form, name, notify, fuel=limits.fuel > 0)
+    return Compiled(shown, open_entry(path), form)
+
+
+def compile_here(launch: Launch) -> Compiled:
+    """The task's command, compiled in this process, for one that the cache is closed to; raises as `compile_all`."""
+    from wasmdeploy_driver.guest.compile import compile_guest
+
+    task = launch.task
+    with guest_file(launch, task.module, task.digest, task.module) as guest:
+        form = command_form(guest.binary, task.module)
+        code = compile_guest(guest.read(), form, fuel=task.limits.fuel > 0)
+    return Compiled(task.module, memory_file(bytes(code)), form)
+
+
+def open_entry(path: Path) -> int:
+    """Hold an entry of the cache, which may drop the file before all have loaded it; raises ExecutorError."""
     try:
-        # Held open: the cache may drop the file before the last process has loaded it.
-        return Compiled(shown, os.open(path, os.O_RDONLY | os.O_CLOEXEC), form)
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError as error:
         raise ExecutorError(f"compile cache: {path}: {error.strerror}") from error
 
@@ -84,13 +99,9 @@ def load_guests(image: Image, watch: Callable[[], None] | None = None) -> Guests
     from wasmdeploy_driver.guest.engine import Engine
 
     task = image.launch.task
-    opened = [open_dirs(image.launch, each.dir) for each in task.component]
 
     def loader(values: Values) -> Load:
-        loaders = [
-            (_loader(image, each, values, dirs), task.limits_of(each).fuel > 0)
-            for each, dirs in zip(task.component, opened, strict=True)
-        ]
+        loaders = [(_loader(image, each, values), task.limits_of(each).fuel > 0) for each in task.component]
 
         def load() -> list[Answerer]:
             engines = {fuel: Engine(watch, fuel=fuel) for fuel in {fuel for _, fuel in loaders}}
@@ -146,9 +157,7 @@ class Guests:
             trim()
 
 
-def _loader(
-    image: Image, component: Component, values: Values, dirs: tuple[Preopen, ...]
-) -> Callable[[Engine], Answerer]:
+def _loader(image: Image, component: Component, values: Values) -> Callable[[Engine], Answerer]:
     """What loads a component, as often as it is called; what does not depend on its code is settled now."""
     from wasmdeploy_driver.guest.answerer import Answerer
     from wasmdeploy_driver.guest.component import LoadedComponent
@@ -158,7 +167,8 @@ def _loader(
 
     where = f"component.{component.name}"
     compiled = image.compiled[component.name]
-    context = Context(values.fill_all(component.environment, f"{where}.environment"), (), dirs)
+    environment = values.fill_all(component.environment, f"{where}.environment")
+    context = Context(environment, (), image.dirs[component.name])
     bounds = bounds_of(image.launch.task.limits_of(component), where)
     reuse = reuse_of(component)
     if reuse and compiled.form != "http":
@@ -183,8 +193,8 @@ def _loader(
     return load
 
 
-def load_command(launch: Launch, compiled: Compiled, values: Values) -> Command:
-    """Load the task's command; raises ConfigError, GuestError."""
+def load_command(launch: Launch, compiled: Compiled, values: Values, dirs: Sequence[Preopen]) -> Command:
+    """Load the task's command, with its directories open; raises ConfigError, GuestError."""
     from wasmdeploy_driver.guest.command import Command as GuestCommand
     from wasmdeploy_driver.guest.component import LoadedComponent
     from wasmdeploy_driver.guest.engine import Engine
@@ -195,7 +205,7 @@ def load_command(launch: Launch, compiled: Compiled, values: Values) -> Command:
     engine = Engine(fuel=task.limits.fuel > 0)
     environment = {**launch.environment, **values.fill_all(task.env, "env")}
     args = (Path(task.module).name, *(values.fill(arg, "args") for arg in task.args))
-    context = Context(environment, args, open_dirs(launch, task.dir))
+    context = Context(environment, args, dirs)
     # The time limit is for requests; how long a command takes is the job's business.
     bounds = replace(bounds_of(task.limits), seconds=0)
     if compiled.form == "command":
@@ -239,17 +249,3 @@ def reuse_of(component: Component) -> Reuse | None:
     if component.max_requests < 0:
         raise ConfigError(f"{where}.max_requests: {component.max_requests} is negative")
     return Reuse(component.max_requests, seconds(component.max_idle, f"{where}.max_idle"))
-
-
-def open_dirs(launch: Launch, dirs: tuple[Dir, ...]) -> tuple[Preopen, ...]:
-    """Open each directory now, so that what is under its name later does not matter; raises ConfigError."""
-    from wasmdeploy_driver.guest.sandbox import Preopen
-
-    preopens = []
-    for each in dirs:
-        try:
-            descriptor = open_directory(launch, each.host)
-        except OSError as error:
-            raise ConfigError(f"dir {each.host!r}: {error.strerror}") from error
-        preopens.append(Preopen(f"/proc/self/fd/{descriptor}", each.guest, each.readonly))
-    return tuple(preopens)

@@ -16,22 +16,24 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from wasmdeploy_driver.app.memfile import whole
+from wasmdeploy_driver.app.oom import ENGINE_SCORE, OwnScore
 from wasmdeploy_driver.app.stem import Stem
 from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.errors import ExecutorError, GuestError, GuestTrap, WasmdeployError
-from wasmdeploy_driver.executor import cgroup, control, netns
+from wasmdeploy_driver.executor import cgroup, confine, control, netns
 from wasmdeploy_driver.executor.consoles import Consoles, has_hung_up
-from wasmdeploy_driver.executor.core import forbid_core
 from wasmdeploy_driver.executor.desk import Desk
 from wasmdeploy_driver.executor.engines import fork_stem
 from wasmdeploy_driver.executor.external.compile import ExternalGuest, compile_external
 from wasmdeploy_driver.executor.external.serving import ExternalServing, external_command
+from wasmdeploy_driver.executor.files import open_dirs
 from wasmdeploy_driver.executor.idle import Idle
 from wasmdeploy_driver.executor.image import Compiled, Image
 from wasmdeploy_driver.executor.keeper import Keeper
@@ -43,6 +45,8 @@ from wasmdeploy_driver.executor.prepare import Command, compile_all, load_comman
 from wasmdeploy_driver.executor.run import guest_thread, run, take_input, take_streams, tell_task
 from wasmdeploy_driver.executor.serve import Serving, listen
 from wasmdeploy_driver.executor.title import show_name
+from wasmdeploy_driver.guest.preopen import Preopen
+from wasmdeploy_driver.isolation import privileges
 from wasmdeploy_driver.secrets import Secret
 from wasmdeploy_driver.variables import Values
 
@@ -57,8 +61,14 @@ Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 class TaskProcess:
     """One task: answers control calls, runs the guests, writes the exit status."""
 
-    def __init__(self, state: Path, launch: Launch, stem: Stem | None, control_socket: socket.socket) -> None:
+    def __init__(
+        self, state: Path, launch: Launch, stem: Stem | None, control_socket: socket.socket, score: OwnScore
+    ) -> None:
         self._state = state
+        # Open from now on: the task's user cannot write there, or not even come there.
+        self._directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        self._exit = os.open(control.EXIT, flags, 0o600, dir_fd=self._directory)
         self._stem = stem
         self._launch = launch
         self._serving: Serving | ExternalServing | None = None
@@ -68,7 +78,7 @@ class TaskProcess:
         self._started = False
         self._runs = False
         self._listeners = Listeners()
-        self._consoles = Consoles(state)
+        self._consoles = Consoles(self._directory, launch, score)
         self._calls: set[asyncio.Task[Any]] = set()
         self._ended = asyncio.Event()
         self._work: asyncio.Task[None] | None = None
@@ -109,9 +119,7 @@ class TaskProcess:
         if self._ended.is_set():
             return
         status = {"exit_code": exit_code, "signal": signal_number, "oom_killed": False, "error": error}
-        temporary = self._state / f".{control.EXIT}"
-        temporary.write_text(json.dumps(status))
-        temporary.replace(self._state / control.EXIT)
+        os.pwrite(self._exit, json.dumps(status).encode(), 0)
         self._listeners.finish()
         self._consoles.close()
         self._ended.set()
@@ -273,7 +281,7 @@ class TaskProcess:
         image = Image.from_bytes(content, shelved.compiled)
         self._keeper = Keeper(launch, token, self._notify)
         self._keeper.resume(image.values)
-        serving = await self._serving_of(image, lambda: socket.socket(fileno=shelved.listener))
+        serving = await self._serving_of(image, socket.socket(fileno=shelved.listener))
         await self._begin(serving)
         for connection in wake.connections:
             with contextlib.suppress(OSError):  # its client has gone
@@ -341,7 +349,9 @@ class TaskProcess:
         if launch.task.secrets:
             self._listeners.tell("secrets", f"{len(launch.task.secrets)} secrets read from Vault")
         if launch.task.module:
-            command = await self._apart(load_command, launch, compiled[""], values)
+            dirs = open_dirs(launch, launch.task.dir)
+            await self._confine((compiled[""].descriptor,), dirs)
+            command = await self._apart(load_command, launch, compiled[""], values, dirs)
             self._work = asyncio.ensure_future(self._run_command(command))
             self._keeper.keep(None)
             return {"pid": os.getpid(), "host": "", "port": 0}
@@ -364,18 +374,29 @@ class TaskProcess:
         self, compiled: Mapping[str, Compiled], external: ExternalGuest | None, values: Values
     ) -> Serving | ExternalServing:
         launch = self._launch
+        image = Image.opened(launch, compiled, values)
+        listener = listen(launch.host, launch.port)  # which the task's user may not be able to
         if external is not None:
-            command = external_command(launch, external, values)
-            return ExternalServing(command, listen(launch.host, launch.port))
-        return await self._serving_of(
-            Image(launch, compiled, values), lambda: listen(launch.host, launch.port)
-        )
+            command = external_command(launch, external, values, image.preopens)
+            await self._confine((external.code,), image.preopens)
+            return ExternalServing(command, listener)
+        return await self._serving_of(image, listener)
 
-    async def _serving_of(self, image: Image, listener: Callable[[], socket.socket]) -> Serving:
+    async def _serving_of(self, image: Image, listener: socket.socket) -> Serving:
         if self._stem is None:
             raise ExecutorError("the executor of an app has no stem")
+        await self._confine((each.descriptor for each in image.compiled.values()), image.preopens)
         guests = await self._apart(load_guests, image)
-        return Serving(image, guests, self._stem, listener(), self._guest_failed, stuck=self._stuck)
+        return Serving(image, guests, self._stem, listener, self._guest_failed, stuck=self._stuck)
+
+    async def _confine(self, code: Iterable[int], dirs: Iterable[Preopen]) -> None:
+        """Give up what loading and running guests needs no more; each thread does so for itself."""
+        if self._launch.isolation is None:
+            return
+        settled = confine.Settled(self._launch, self._launch.isolation, self._directory, code, dirs)
+        await self._apart(settled)
+        settled()
+        settled.close()
 
     def _stuck(self) -> None:
         # A fresh process is all that helps against blocked threads; Nomad starts one.
@@ -460,25 +481,30 @@ def main(arguments: list[str], listener: socket.socket | None = None, wake: Wake
     """
     state = Path(arguments[0])
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    forbid_core()
+    privileges.hide()
     text = (state / control.LAUNCH).read_text()
     described = json.loads(text)
     show_name(f"wasm:{described['task'].get('app') or described['id']}")
-    if described.get("netns"):
-        try:
-            netns.join(
-                str(described["netns"])
-            )  # first of all: the stem and every thread are to be in it, too
-        except ExecutorError as error:
-            sys.stderr.write(f"{error.message}\n")
-            return 1
+    score = OwnScore()
+    alone: Callable[[], None] = lambda: None  # noqa: E731
+    try:
+        # First of all: the stem and every thread are to be in it, too.
+        if described.get("netns"):
+            netns.join(str(described["netns"]))
+        if "isolation" in described:
+            confine.begin(described, state)
+            alone = partial(confine.as_stem, described)
+    except ExecutorError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return 1
     # Before there are threads, or a socket that it would share; and before Launch is made, whose memory it would keep.
-    stem = fork_stem() if _in_process(described["task"]) else None
+    with score.lent(ENGINE_SCORE):
+        stem = fork_stem(alone) if _in_process(described["task"]) else None
     launch = Launch.from_json(text)
     control_socket = listener or control.listen(state)
 
     async def live() -> NoReturn:
-        await TaskProcess(state, launch, stem, control_socket).live(wake)
+        await TaskProcess(state, launch, stem, control_socket, score).live(wake)
         sys.stderr.flush()
         os._exit(0)  # neither a guest nor a compile that goes on in its thread may hold up the exit
 

@@ -28,11 +28,13 @@ def preload() -> None:
     """Import it all, and find out once what each of them would; starts no thread."""
     for name in _MODULES:
         import_module(name)
+    from wasmdeploy_driver.executor import confine
     from wasmdeploy_driver.executor.launch import Launch
     from wasmdeploy_driver.guest.engine import warm
     from wasmdeploy_driver.task import Component, Task
 
     warm()
+    confine.warm()
     nowhere = Path("/")
     launch = Launch("warm", Task(component=(Component("warm", "warm"),)), *(nowhere,) * 4)
     Launch.from_json(launch.to_json())

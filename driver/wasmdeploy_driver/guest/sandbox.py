@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
@@ -13,15 +12,7 @@ from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
 from wasmdeploy_driver.guest.bounds import Bounds
 from wasmdeploy_driver.guest.capi import StoreLimits
 from wasmdeploy_driver.guest.engine import Engine, ticks
-
-
-@dataclass(frozen=True, slots=True)
-class Preopen:
-    """A directory that a guest may open; `host` is a path that cannot change under us (/proc/self/fd/N)."""
-
-    host: str
-    guest: str
-    readonly: bool
+from wasmdeploy_driver.guest.preopen import Preopen
 
 
 class Runner(Protocol):

@@ -11,8 +11,8 @@ import socket
 import sys
 from pathlib import Path
 
-from wasmdeploy_driver.executor.core import forbid_core
 from wasmdeploy_driver.executor.holder import SOCKET
+from wasmdeploy_driver.isolation import privileges
 
 _LOCK = "holder.lock"
 
@@ -35,7 +35,7 @@ def main(directory: Path) -> None:
     if os.fork():
         os._exit(0)  # whoever waits for it may connect now
     os.setsid()
-    forbid_core()
+    privileges.hide()
     for ignored in (signal.SIGINT, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     # Only now, since a second holder ends above.

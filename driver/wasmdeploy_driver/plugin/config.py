@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.errors import ConfigError
-from wasmdeploy_driver.executor.launch import LogFiles, VaultServer
+from wasmdeploy_driver.executor.launch import Isolation, LogFiles, VaultServer
 from wasmdeploy_driver.runner.executors import Way
 from wasmdeploy_driver.task import Task
 
@@ -44,6 +46,9 @@ class MaxLimits:
     timeout: str = field(
         default="", metadata={"doc": "most of `limits.timeout`, `0` included; empty for any"}
     )
+    file_mb: int = field(
+        default=0, metadata={"doc": "the largest file that a task's processes may write; 0 for any"}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,12 @@ class PluginConfig:
             "doc": "how a task's process is made: `fork` (small, in milliseconds) or `spawn` (each for itself)"
         },
     )
+    user: str = field(
+        default="",
+        metadata={
+            "doc": "whom a task runs as that names no `user`; the agent's own where that is unset, too"
+        },
+    )
     log_collection: str = field(
         default="nomad",
         metadata={
@@ -97,8 +108,9 @@ class PluginConfig:
         for name in ("max_files", "max_file_size"):
             if getattr(self.logs, name) < 1:
                 raise ConfigError(f"plugin config: logs.{name} must be at least 1")
-        if self.max_limits.memory_mb < 0:
-            raise ConfigError(f"plugin config: max_limits.memory_mb: {self.max_limits.memory_mb} is negative")
+        for name in ("memory_mb", "file_mb"):
+            if (most := getattr(self.max_limits, name)) < 0:
+                raise ConfigError(f"plugin config: max_limits.{name}: {most} is negative")
         if self.max_limits.timeout:
             seconds(self.max_limits.timeout, "plugin config: max_limits.timeout")
         for path in (self.data_dir, *self.allow_paths):
@@ -120,6 +132,24 @@ class PluginConfig:
             raise ConfigError(
                 f"limits.timeout: {limits.timeout} is more than this node allows", f"at most {most.timeout}"
             )
+
+    def isolation(self, user: str) -> Isolation:
+        """Whom the processes of a task run as that names `user`, and the largest file they write.
+
+        Raises ConfigError for a user that there is not, or that the operator's choice rules out.
+        """
+        file_bytes = self.max_limits.file_mb << 20
+        if not (name := user or self.user):
+            return Isolation(file_bytes=file_bytes)
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError as error:
+            raise ConfigError(f"user: there is no user {name!r} on this node") from error
+        if user and self.user and not found.pw_uid:
+            raise ConfigError(f"user: this node runs no task as {user}", f"leave it out for {self.user}")
+        if os.geteuid() not in (0, found.pw_uid):
+            raise ConfigError(f"user: the agent cannot run a task as {name}: it does not run as root itself")
+        return Isolation(found.pw_uid, found.pw_gid, file_bytes)
 
     def log_files(self, task: str) -> LogFiles | None:
         """Where the executor of a task writes its logs; None where Nomad collects them."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from wasmdeploy_driver import __version__
+from wasmdeploy_driver.isolation import landlock, seccomp
 from wasmdeploy_driver.plugin.config import PluginConfig
 from wasmdeploy_driver.plugin.proto import attribute_pb2, driver_pb2
 
@@ -63,6 +64,8 @@ def _attributes(cache_dir: Path) -> Mapping[str, Any]:
         "driver.wasm.engines": "in-process,wasmtime" if command_line else "in-process",
     }
     attributes = {name: attribute_pb2.Attribute(string_val=value) for name, value in text.items() if value}
+    attributes["driver.wasm.landlock"] = attribute_pb2.Attribute(int_val=landlock.version())
+    attributes["driver.wasm.seccomp"] = attribute_pb2.Attribute(bool_val=seccomp.available())
     attributes["driver.wasm"] = attribute_pb2.Attribute(bool_val=True)
     # `unique`: what differs from node to node must not make a class of nodes each.
     attributes["unique.driver.wasm.cache_mb"] = attribute_pb2.Attribute(int_val=_megabytes(cache_dir))

@@ -36,6 +36,8 @@ def launch_of(config: Any, plugin: PluginConfig, vault: VaultServer | None) -> L
     task = _task(config)
     plugin.refuse_excess(task)
     host, port = _address(task, config)
+    isolation = plugin.isolation(config.user)
+    parks = seconds(task.idle_timeout, "idle_timeout") > 0
     return Launch(
         id=config.id,
         task=task,
@@ -52,7 +54,9 @@ def launch_of(config: Any, plugin: PluginConfig, vault: VaultServer | None) -> L
         logs=plugin.log_files(config.name) if config.stdout_path != os.devnull else None,
         cgroup=_cgroup(config.resources.linux_resources),
         netns=config.network_isolation_spec.path,
-        holder=Path(plugin.data_dir) / SOCKET if seconds(task.idle_timeout, "idle_timeout") else None,
+        # A holder is root's: another user's executor could not hand its task over.
+        holder=Path(plugin.data_dir) / SOCKET if parks and not isolation.uid else None,
+        isolation=isolation,
         environment=_environment(config.env),
     )
 
@@ -123,6 +127,6 @@ def _environment(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def _refuse_unserved(config: Any) -> None:
-    for name, there in (("user", config.user), ("devices", config.devices), ("volume mounts", config.mounts)):
+    for name, there in (("devices", config.devices), ("volume mounts", config.mounts)):
         if there:
             raise ConfigError(f"the driver wasm does not serve {name} yet", "remove it from the task")

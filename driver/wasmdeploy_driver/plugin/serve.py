@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import grpc.aio  # noqa: TID251  # at home here
 
-from wasmdeploy_driver.executor.core import forbid_core
+from wasmdeploy_driver.isolation import privileges
 from wasmdeploy_driver.plugin import log
 from wasmdeploy_driver.plugin.base import Base
 from wasmdeploy_driver.plugin.companions import Broker, Controller, Stdio, add_health
@@ -47,7 +47,7 @@ def main(command: Sequence[str] = EXECUTOR) -> None:
     handshake = os.dup(1)
     os.dup2(2, 1)
     log.to_stderr()
-    forbid_core()  # tasks' Vault tokens pass through
+    privileges.hide()  # tasks' Vault tokens pass through
     # Each task takes a few descriptors here, and each connection one in its executor: the usual 1,024 are soon gone.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

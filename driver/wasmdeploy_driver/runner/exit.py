@@ -62,8 +62,9 @@ def last_log_line(state: Path) -> str:
 
 
 def ended_at(state: Path) -> float | None:
-    """When exit.json was written, in seconds since 1970."""
+    """When exit.json was written, in seconds since 1970; it is there from the start, and empty."""
     try:
-        return (state / EXIT).stat(follow_symlinks=False).st_mtime
+        status = (state / EXIT).stat(follow_symlinks=False)
     except OSError:
         return None
+    return status.st_mtime if status.st_size else None

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from wasmdeploy_cli.doctor.finding import Finding, worst
-from wasmdeploy_cli.doctor.node import clock_finding, disk_finding, nodes_findings
+from wasmdeploy_cli.doctor.node import clock_finding, disk_finding, node_findings, nodes_findings
 
 GOOD = {
     "driver.wasm.version": "0.1.0", "driver.wasm.wasmtime": "50.0.1", "kernel.version": "6.1.0-13-amd64",
@@ -67,6 +67,19 @@ def test_clocks(skew: float, severity: str | None) -> None:
     finding = clock_finding("n1", skew)
     assert (finding.severity if finding else None) == severity
     assert finding is None or ("ahead of" in finding.message) == (skew > 0)
+
+
+def test_kernels_that_keep_less_apart() -> None:
+    """A node without Landlock or seccomp is noted; one that does not tell is not."""
+    known = {"driver.wasm.version": "1", "os.cgroups.version": "2", "kernel.version": "6.1"}
+    node = {"Name": "n1", "Attributes": known}
+    assert [each.severity for each in node_findings(node, "1")] == ["ok"]
+    known |= {"driver.wasm.landlock": "7", "driver.wasm.seccomp": "true"}
+    assert [each.severity for each in node_findings(node, "1")] == ["ok"]
+    known |= {"driver.wasm.landlock": "0", "driver.wasm.seccomp": "false"}
+    found = node_findings(node, "1")
+    assert [each.severity for each in found] == ["note", "note"]
+    assert [each.evidence for each in found] == ["driver.wasm.landlock=0", "driver.wasm.seccomp=false"]
 
 
 def test_disks() -> None:

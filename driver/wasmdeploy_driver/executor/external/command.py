@@ -9,7 +9,7 @@ from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.errors import ConfigError
 from wasmdeploy_driver.executor.prepare import bounds_of, reuse_of
 from wasmdeploy_driver.guest.binary import Binary
-from wasmdeploy_driver.guest.sandbox import Preopen
+from wasmdeploy_driver.guest.preopen import Preopen
 from wasmdeploy_driver.task import Component, Limits, Task
 from wasmdeploy_driver.variables import TEMPLATE, Values
 

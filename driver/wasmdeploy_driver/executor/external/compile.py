@@ -15,6 +15,7 @@ from wasmdeploy_driver.executor.external.child import in_one_line
 from wasmdeploy_driver.executor.external.command import code_arguments, external_component
 from wasmdeploy_driver.executor.guestfile import guest_file
 from wasmdeploy_driver.executor.launch import Launch
+from wasmdeploy_driver.executor.prepare import open_entry
 from wasmdeploy_driver.guest.binary import Binary, require_served
 from wasmdeploy_driver.guest.cache import Cache, Notify
 from wasmdeploy_driver.task import Component
@@ -22,11 +23,11 @@ from wasmdeploy_driver.task import Component
 
 @dataclass(frozen=True, slots=True)
 class ExternalGuest:
-    """The component, what its file is, its compiled code, and the program that runs it."""
+    """The component, what its file is, its compiled code as a descriptor, and the program that runs it."""
 
     component: Component
     binary: Binary
-    compiled: Path
+    code: int
     program: str
 
 
@@ -53,8 +54,8 @@ def compile_external(launch: Launch, notify: Notify) -> ExternalGuest | None:
             _compile(program, arguments, guest.read(), entry, shown)
 
         kind = f"wasmtime-{_fingerprint(program, arguments)}"
-        compiled = Cache(launch.cache).made(guest, kind, component.name, notify, make)
-        return ExternalGuest(component, guest.binary, compiled, program)
+        entry = Cache(launch.cache).made(guest, kind, component.name, notify, make)
+        return ExternalGuest(component, guest.binary, open_entry(entry), program)
 
 
 def _fingerprint(program: str, arguments: list[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from wasmdeploy_driver.errors import GuestError
@@ -12,15 +12,16 @@ from wasmdeploy_driver.executor.external.child import Child
 from wasmdeploy_driver.executor.external.command import serve_arguments
 from wasmdeploy_driver.executor.external.compile import ExternalGuest
 from wasmdeploy_driver.executor.launch import Launch
-from wasmdeploy_driver.executor.prepare import open_dirs
+from wasmdeploy_driver.guest.preopen import Preopen
 from wasmdeploy_driver.variables import Values
 
 
-def external_command(launch: Launch, guest: ExternalGuest, values: Values) -> tuple[str, ...]:
-    """The command line that serves the guest; raises ConfigError."""
-    preopens = open_dirs(launch, guest.component.dir)
-    arguments = serve_arguments(launch.task, guest.component, guest.binary, values, preopens)
-    return (guest.program, *arguments, str(guest.compiled))
+def external_command(
+    launch: Launch, guest: ExternalGuest, values: Values, dirs: Sequence[Preopen]
+) -> tuple[str, ...]:
+    """The command line that serves the guest, its directories open; raises ConfigError."""
+    arguments = serve_arguments(launch.task, guest.component, guest.binary, values, dirs)
+    return (guest.program, *arguments, f"/proc/self/fd/{guest.code}")
 
 
 class ExternalServing:

@@ -30,10 +30,10 @@ def test_the_kernel_is_told_so():
     """Where cores are piped to a program the limit means nothing: the process, and what is forked off it, has none."""
     program = (
         "import ctypes, os\n"
-        "from wasmdeploy_driver.executor.core import forbid_core\n"
-        "forbid_core()\n"
+        "from wasmdeploy_driver.isolation import privileges\n"
+        "privileges.hide()\n"
         "child = os.fork()\n"
-        "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), flush=True)\n"  # PR_GET_DUMPABLE
+        "os.write(1, b'%d\\n' % ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))\n"  # PR_GET_DUMPABLE
         "if child: os.waitpid(child, 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
