@@ -223,6 +223,20 @@ def test_a_revoked_lease(engines: VaultServer, tmp_path: Path) -> None:
         assert task.told("database/creds/app: its lease was revoked or is over")
 
 
+def test_a_policy_that_hides_leases(engines: VaultServer, tmp_path: Path) -> None:
+    """Without the right to look leases up, stored secrets are refreshed, and credentials stay until they are due."""
+    store(engines, first="1", second="1")
+    make(engines, "anna")
+    token = engines.token(*RULES, no_default_policy=True)
+    with running(engines, tmp_path, {**STORED, **MADE}, refresh="1s", token=token) as task:
+        held = leases(engines)
+        for number in ("2", "3"):
+            store(engines, first=number, second=number)
+            until(lambda: task.shown()["first"] == number)
+        assert leases(engines) == held
+        assert task.fact("failures") == 0
+
+
 def test_vault_is_sealed_for_a_while(engines: VaultServer, tmp_path: Path) -> None:
     """The last values stay, one event and the numbers tell of it; afterwards all goes on by itself."""
     store(engines, first="1", second="1")

@@ -182,7 +182,7 @@ class Keeper:
         return values
 
     def _is_kept(self, vault: VaultSecrets, path: str, *, look_up: bool) -> bool:
-        """Renew the lease of a path where that is due; whether its credentials go on. Raises SecretUnavailable."""
+        """Renew the lease of a path where that is due; whether its credentials go on. Raises SecretError."""
         lease, due = self._leases[path], time.monotonic() >= self._due[path]
         if not due and not look_up:
             return True
@@ -193,6 +193,8 @@ class Keeper:
         except SecretUnavailable:
             raise
         except SecretError as error:
+            if not due:
+                raise
             self._tell("secrets", f"{path}: {error.message}; new credentials are read")
             return False
         if left is None:
