@@ -17,6 +17,7 @@ import psutil
 from wasmdeploy_driver.errors import ExecutorError
 from wasmdeploy_driver.executor import control
 from wasmdeploy_driver.executor.launch import Isolation, Launch
+from wasmdeploy_driver.runner.process import identify
 from wasmdeploy_driver.task import Component, Dir, Http, Limits, Task
 
 CACHE = Path.home() / ".cache" / "wasmdeploy" / "compiled"
@@ -55,6 +56,8 @@ class Executor:
         with (self.state / control.LOG).open("wb") as log:
             command = [*before, sys.executable, "-I", "-m", "wasmdeploy_driver.executor", self.state]
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        known = identify(self.process.pid)
+        (self.state / control.EXECUTOR).write_text(json.dumps([known.pid, known.start_time]))
         until(self._listens)
         self.address = ("", 0)
 

@@ -27,7 +27,7 @@ from tests.driver.test_executor import ENDED, refuses
 from tests.driver.test_executor import namespace as _namespace
 from wasmdeploy_driver.app.app import HEALTH
 from wasmdeploy_driver.executor import control
-from wasmdeploy_driver.executor.holder import SOCKET, ask, connect
+from wasmdeploy_driver.executor.holder import SOCKET, ask, connect, encode
 
 pytestmark = pytest.mark.guests
 namespace = _namespace
@@ -118,9 +118,8 @@ def lives(executor) -> bool:
 
 def woken(executor) -> int:
     """The pid of the executor that was woken last, 0 where none was."""
-    with contextlib.suppress(OSError, ValueError):
-        return json.loads((executor.state / control.EXECUTOR).read_text())[0]
-    return 0
+    pid = json.loads((executor.state / control.EXECUTOR).read_text())[0]
+    return 0 if pid == executor.process.pid else pid
 
 
 def test_parked_and_woken(parking, holder):
@@ -356,6 +355,19 @@ def test_without_a_holder_it_stays_awake(tmp_path):
         executor.start()
         until(lambda: "no holder takes it" in executor.log())
         assert executor.request("/")[0] == 200
+
+
+@pytest.mark.parametrize("act", ["park", "keep", "unpark"])
+def test_only_its_executor_parks_a_task(parking, holder, act):
+    """Another process cannot put itself into the place of a task's executor, parked or awake."""
+    for wait in (lambda: None, lambda: until(lambda: parked(parking, holder))):
+        wait()
+        with connect(holder.path) as caller, socket.create_server(("127.0.0.1", 0)) as own:
+            caller.settimeout(PATIENCE)
+            message = encode({act: str(parking.state), "health": ["", 200]})
+            socket.send_fds(caller, [message], [own.fileno()] * 6)
+            assert caller.recv(100) == b""
+        assert parking.request("/")[::2] == (200, b"hello from Go\n")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ The state directory (mode 0700, one per task, out of the guest's reach) holds
     control.sock    the executor listens here from its first moment on
     exit.json       empty until the end, then {"exit_code", "signal", "oom_killed", "error"}
     executor.log    the executor's own stderr (never the guest's)
+    process.json    which executor and which plugin it belongs to, written by whoever starts the executor
     executor.json   [PID, START_TIME] of an executor that the holder forked, when it woke the parked task
 
 A connection carries one call: the client sends one line, the executor answers with lines; the last one has
@@ -43,6 +44,7 @@ LAUNCH = "launch.json"
 SOCKET = "control.sock"
 EXIT = "exit.json"
 LOG = "executor.log"
+RECORD = "process.json"
 EXECUTOR = "executor.json"
 MAX_LINE = 1 << 20
 

@@ -18,6 +18,7 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -278,7 +279,8 @@ class TaskProcess:
             cgroup.join(launch.cgroup, launch.id)
         content, token = unpack(whole(shelved.image))
         os.close(shelved.image)
-        image = Image.from_bytes(content, shelved.compiled)
+        # Its own words on what it may: those that the executor before it left were in a guest's reach.
+        image = replace(Image.from_bytes(content, shelved.compiled), launch=launch)
         self._keeper = Keeper(launch, token, self._notify)
         self._keeper.resume(image.values)
         serving = await self._serving_of(image, socket.socket(fileno=shelved.listener))

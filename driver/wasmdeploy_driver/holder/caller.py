@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from collections import deque
@@ -24,9 +25,19 @@ class Caller:
 
     @property
     def pid(self) -> int:
-        """The process at the other end."""
+        """The process that connected."""
+        return self._credentials[0]
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is of the same user as this process."""
+        return self._credentials[1] == os.geteuid()
+
+    @property
+    def _credentials(self) -> tuple[int, int, int]:
         raw = self.connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        return int(_CREDENTIALS.unpack(raw)[0])
+        pid, uid, gid = _CREDENTIALS.unpack(raw)
+        return pid, uid, gid
 
     @property
     def waits(self) -> bool:

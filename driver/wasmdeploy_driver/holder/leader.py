@@ -245,29 +245,38 @@ class Leader:
         match request:
             case {"park": str(state), "health": [str(target), int(status)]}:
                 executor = caller.pid, start_time(caller.pid)
+                if (
+                    recorded(state) != executor
+                ):  # or a guest that has taken one over could take other tasks, too
+                    raise ValueError(f"process {caller.pid} is not the executor of {state}")
                 take = {"take": state, "executor": executor, "health": (target, status)}
                 self._take(take, descriptors)
                 caller.send({"held": state})
                 return
-            case {"keep": str(state)} if state in self._holdings.by_state:
+            case {"keep": str(state)} if self._leaves(caller, state):
                 for descriptor in descriptors:
                     self._change({"client": state, "number": next(self._numbers)}, [descriptor])
                 return
-            case {"unpark": str(state)} | {"drop": str(state)}:
-                parked = self._drop(state)
-                if "drop" in request:
-                    caller.send({"dropped": state, "parked": parked})
-            case {"find": str(state)}:
+            case {"unpark": str(state)} if self._leaves(caller, state):
+                self._drop(state)
+            case {"drop": str(state)} if caller.is_ours:
+                caller.send({"dropped": state, "parked": self._drop(state)})
+            case {"find": str(state)} if caller.is_ours:
                 parked = state in self._holdings.by_state
                 caller.send({"found": state, "parked": parked, "executor": self._executors.get(state)})
-            case {"watch": True}:
+            case {"watch": True} if caller.is_ours:
                 caller.watches = True
                 for held in self._holdings.by_state.values():
                     if held.phase == "parked":
                         caller.send({"parked": held.state})
             case _:
-                raise ValueError("it asked for nothing")
+                raise ValueError("it asked for nothing that it may have")
         close(descriptors)
+
+    def _leaves(self, caller: Caller, state: str) -> bool:
+        """Whether the caller is the executor that has handed this task over, and has not ended yet."""
+        held = self._holdings.by_state.get(state)
+        return held is not None and held.phase == "arriving" and held.executor[0] == caller.pid
 
     def _tell(self, message: Mapping[str, Any]) -> None:
         for caller in tuple(self._callers.values()):

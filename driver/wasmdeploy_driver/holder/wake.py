@@ -92,9 +92,10 @@ def record(state: Path, pid: int) -> None:
 
 
 def recorded(state: str) -> tuple[int, int] | None:
-    """The executor that a task was last woken as: its pid and start time; None where it never was."""
-    try:
-        pid, started = json.loads((Path(state) / control.EXECUTOR).read_text())
-        return int(pid), int(started)
-    except (OSError, ValueError, TypeError):
-        return None
+    """A task's executor as it was written down, its pid and start time: the one that was woken last, or the first."""
+    for name in (control.EXECUTOR, control.RECORD):
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            data = json.loads((Path(state) / name).read_text())
+            pid, started, *_ = data["executor"] if name == control.RECORD else data
+            return int(pid), int(started)
+    return None

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wasmdeploy_driver.errors import ExecutorError
-from wasmdeploy_driver.executor.control import EXECUTOR, LAUNCH, LOG
+from wasmdeploy_driver.executor.control import EXECUTOR, LAUNCH, LOG, RECORD
 from wasmdeploy_driver.executor.holder import SOCKET, ask
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.runner.process import Process, identify
 
-RECORD = "process.json"
 _DYING = 5.0
 
 
