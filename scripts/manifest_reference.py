@@ -114,10 +114,11 @@ OUTBOUND = """\
 
 A component calls nothing that `allowed_outbound_hosts` does not allow. An entry is `scheme://host:port`:
 
-- scheme: `http`, `https`, or `*` for both;
+- scheme: `http` or `https` for requests; `tcp` or `udp` for [sockets](#sockets); `redis`, `postgres`, `mysql` or
+  `mqtt`, which are `tcp` at their own port; `*` for all of them;
 - host: a name; `*.example.com`, every name below one; an address, IPv6 in brackets; a network such as
   `10.0.0.0/8` or `[fd00::/8]`; `*`, every name and address; `self`; `NAME.spin.internal`, `*.spin.internal`;
-- port: a number, a range `8000..8010` with both ends, `*`, or nothing for the scheme's own.
+- port: a number, a range `8000..8010` with both ends, `*`, or nothing for the scheme's own (`tcp` and `udp` have none).
 
 **Private addresses are refused unless they are listed.** Loopback, private and link-local networks (the clouds'
 metadata services among them), and everything else that is no public address, can be called only where an entry
@@ -136,6 +137,26 @@ process, and `*` allows neither.
 A denied call fails with `HTTP-request-denied`, one to an address that is not listed with
 `destination-IP-prohibited`. Redirects are handed to the component, which follows them with a call of its own. TLS
 trusts the system's certificates, or those that `SSL_CERT_FILE` names.
+
+### Sockets
+
+An entry for `tcp`, `udp` or a protocol over them opens `wasi:sockets` to the component, for what it names and nothing
+else: to connect to it, and to exchange datagrams with it. What libraries build on sockets, Python's `socket` and Rust's
+`std::net` among them, works as far as that goes. The rest fails with `access-denied`, as everything does for a
+component without such an entry. Nothing listens: binding to an address or a port is refused, and a UDP socket hears
+only those whom it may send to.
+
+The rules for private addresses are the same. Sockets know addresses only, so an entry with a name holds for the
+addresses that looking up that name has given the component, and only names of such entries can be looked up:
+
+```toml
+allowed_outbound_hosts = ["redis://cache.service.consul", "redis://10.0.0.0/8"]
+```
+
+`redis://…` allows a TCP connection to that port and does not look at what is said over it. There is no TLS but what the
+component brings itself. An instance has at most 64 sockets and look-ups open at once. With `isolation = "instance"` a
+connection does not outlive its request: close it before the response ends. With `engine = "wasmtime"` there are no
+sockets: an entry for one is refused, and `*://*:*` is for requests alone.
 """
 
 PARKING = """\
@@ -158,7 +179,7 @@ UNSERVED = """\
 
 These keys of Spin's are refused as `unsupported: KEY`, because an app that counts on them would not work.
 Routes with `:param` segments, private routes, components that are downloaded or written inside their
-trigger, and outbound schemes other than `http` and `https` are refused too.
+trigger, and outbound schemes other than those above are refused too.
 """
 
 

@@ -183,9 +183,15 @@ def _secrets(task: Task, given: Mapping[str, str]) -> SecretSource:
     return StoredSecrets(Vault(where))
 
 
-def run_once(module: Path, args: tuple[str, ...], env: Mapping[str, str], dirs: tuple[str, ...]) -> int:
+def run_once(
+    module: Path,
+    args: tuple[str, ...],
+    env: Mapping[str, str],
+    dirs: tuple[str, ...],
+    allow: tuple[str, ...] = (),
+) -> int:
     """Run a program with this process's streams and give its exit code; raises GuestError for an unusable
-    file.
+    file, ConfigError for a malformed rule in `allow`.
     """
     from wasmdeploy_driver.executor.files import open_dirs
     from wasmdeploy_driver.executor.prepare import compile_all, load_command
@@ -197,6 +203,7 @@ def run_once(module: Path, args: tuple[str, ...], env: Mapping[str, str], dirs: 
         args=args,
         env=env,
         dir=tuple(_dir(each) for each in dirs),
+        allowed_outbound_hosts=allow,
         limits=Limits(memory_mb=4096, timeout="0"),
     )
     launch = _launch("run", task, Path("/"), "", 0)

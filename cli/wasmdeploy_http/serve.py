@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import traceback
 from collections.abc import Callable, Iterator
 from itertools import chain
-from sys import stderr
+from sys import modules, stderr
 from typing import Any
 
 from componentize_py_types import Err, Ok
@@ -28,6 +29,9 @@ def handler(handle: Callable[[Request], Any] | None) -> type:
     app = handle
     if inspect.iscoroutinefunction(handle):
         raise TypeError("has an async handle, which is not supported: write def handle(request)")
+    if "socket" in modules:
+        # It is imported with the first name that is looked up, when there are no files any more to import it from.
+        importlib.import_module("encodings.idna")
 
     class IncomingHandler(exports.IncomingHandler):  # type: ignore[misc]  # generated at build time
         def handle(self, request: types.IncomingRequest, response_out: types.ResponseOutparam) -> None:

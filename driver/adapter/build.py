@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILT = Path("driver/wasmdeploy_driver/adapter")
 COMPOSER, COMPONENTIZER = BUILT / "compose.wasm", BUILT / "componentize.wasm"
-PARTS = ("types", "inbound", "outbound")  # the components inside the composer, beside `run`
+PARTS = ("types", "inbound", "outbound", "sockets")  # the components inside the composer, beside `run`
 WIT = Path("cli/wasmdeploy_cli/wit/wasmdeploy.wit")
 ARTIFACTS = (COMPOSER, COMPONENTIZER, WIT)
 

@@ -172,6 +172,10 @@ class Task:
         default="0",
         metadata=_doc("how often secrets are read again while an app runs, `0` for never; at least `1s`"),
     )
+    allowed_outbound_hosts: tuple[str, ...] = field(
+        default=(),
+        metadata=_doc("`scheme://host:port` the command's sockets may reach; `{{ variable }}` is replaced"),
+    )
     limits: Limits = field(
         default_factory=Limits,
         metadata=_doc("what one guest instance may use, where its component says nothing else"),

@@ -22,6 +22,8 @@ from wasmdeploy_driver.task import Component, Dir, Http, Limits, Task
 
 CACHE = Path.home() / ".cache" / "wasmdeploy" / "compiled"
 PATIENCE = 60.0
+# A start may compile a large guest, on a machine that does much else.
+START_PATIENCE = 300.0
 
 
 def app(source: Path, *, timeout: str = "30s", **parts: object) -> Task:
@@ -77,7 +79,8 @@ class Executor:
 
     def call(self, name: str, **arguments: object) -> dict[str, object]:
         """One control call's answer."""
-        return control.call(self.state, {"call": name, **arguments}, PATIENCE)
+        patience = START_PATIENCE if name == "start" else PATIENCE
+        return control.call(self.state, {"call": name, **arguments}, patience)
 
     def start(self, token: str = "") -> Executor:
         """Start the task and remember where it listens."""

@@ -5,10 +5,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wasmdeploy_driver.errors import GuestError
-from wasmdeploy_driver.guest.binary import app_form, command_form, inspect
+from wasmdeploy_driver.guest.binary import app_form, command_form, inspect, with_sockets
 
 MODULE, COMPONENT = b"\0asm\x01\0\0\0", b"\0asm\x0d\0\x01\0"
 HANDLER, RUN = "wasi:http/incoming-handler@0.2.3", "wasi:cli/run@0.2.0"
+SOCKET = "wasi:sockets/tcp@0.2.0"
 
 
 def number(value):
@@ -120,6 +121,21 @@ def test_how_an_app_answers(data, wagi, form):
 def test_how_a_command_runs(data, form):
     """A component that exports both runs as a command when it is asked to."""
     assert command_form(inspect(data, "x"), "x") == form
+
+
+@pytest.mark.parametrize(
+    ("data", "form", "expected"),
+    [
+        (component([SOCKET], [HANDLER]), "http", "http+sockets"),
+        (component([SOCKET], [RUN]), "command", "command+sockets"),
+        (component(["wasi:http/types@0.2.0"], [HANDLER]), "http", "http"),
+        (typed("_start", imported="wasi:sockets/tcp@0.2.0"), "command", "command+sockets"),
+        (module("_start"), "module", "module"),
+    ],
+)
+def test_sockets_are_for_those_who_ask(data, form, expected):
+    """A guest that imports none is compiled as it would be without a rule for them."""
+    assert with_sockets(form, inspect(data, "x")) == expected
 
 
 def test_another_entry_point():

@@ -7,6 +7,7 @@ import wasmtime  # reads what a composed component is
 from wasmtime.component import Component
 
 from tests.driver.guests import RUN, Host, composed, head, rust_http, wat
+from tests.driver.renamed import renamed
 from wasmdeploy_driver.errors import GuestError
 from wasmdeploy_driver.guest.compose import compose
 
@@ -96,6 +97,20 @@ def test_minors_of_wasi_are_merged(types: str, handler: str) -> None:
     assert "acme:own/things" in imports
 
 
+@pytest.mark.parametrize("version", ["0.2.12+x", "0.2.99999999999"])
+def test_every_version_that_a_host_takes_for_its_own_is_the_adapters(version: str) -> None:
+    """No number and no build leads a guest to the host's own HTTP."""
+    guest = renamed(rust_http(), "wasi:http/", version)
+    imports, _ = names(composed(guest))
+    assert {name for name in imports if name.startswith("wasi:http/")} == {
+        "wasi:http/types@0.2.12",
+        "wasi:http/outgoing-handler@0.2.12",
+    }
+    host = Host(guest)
+    assert host.fresh(head("GET", b"/fetch?http://127.0.0.1:1/")).stdout.endswith(b"HttpRequestDenied")
+    host.close()
+
+
 def test_the_handler_wins_over_the_guests_own_run() -> None:
     """A guest that is a command as well answers requests, without ever importing the outgoing handler."""
     host = Host(
@@ -140,6 +155,14 @@ def test_the_compiled_composer_can_be_kept() -> None:
             exporting("wasi:http/incoming-handler@0.2.0-rc-2023-11-10"),
             "no wasi:http/incoming-handler@0.2 export: the component exports "
             "wasi:http/incoming-handler@0.2.0-rc-2023-11-10",
+        ),
+        (
+            wat(
+                OLD.format(types="0.2.0", handler="0.2.0").replace(
+                    "acme:own/things", "wasmdeploy:host/network@0.1.0"
+                )
+            ),
+            "the component imports wasmdeploy:host/network@0.1.0, which is not for guests",
         ),
         (
             exporting("wasi:http/handler@0.3.0"),

@@ -133,6 +133,14 @@ def test_outgoing_requests(name: str) -> None:
     arguments(component(allowed_outbound_hosts=("*://*:*",)), binary)
 
 
+@pytest.mark.parametrize("host", ["tcp://db.test:5432", "udp://*:53", "redis://10.0.0.0/8"])
+def test_sockets(host: str) -> None:
+    """It has none, and whoever counts on them is told; the wildcard is for requests."""
+    with pytest.raises(ConfigError, match="has none under it"):
+        arguments(component(allowed_outbound_hosts=("*://*:*", host)))
+    assert not any("network" in each for each in arguments(component(allowed_outbound_hosts=("*://*:*",))))
+
+
 @pytest.mark.parametrize(
     ("components", "words"),
     [

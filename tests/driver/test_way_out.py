@@ -148,20 +148,27 @@ def test_twenty_calls_at_once(guests: Executor, upstream: ThreadingHTTPServer) -
 
 
 def test_sockets_are_denied(guests: Executor, upstream: ThreadingHTTPServer) -> None:
-    """TCP, UDP and look-ups fail, whatever the rules for HTTP are."""
-    answer = guests.request(f"/sockets?127.0.0.1:{upstream.server_port}")[2]
-    assert answer == b"Err(PermissionDenied) Err(PermissionDenied) false"
+    """TCP and UDP to private addresses fail, whatever the rules for HTTP are; without rules look-ups do, too."""
+    path = f"/sockets?127.0.0.1:{upstream.server_port}"
+    assert guests.request(path)[2] == b"Err(PermissionDenied) Err(PermissionDenied) true"
+    denied = b"200  Err(PermissionDenied) Err(PermissionDenied) false"
+    assert fetch(guests, f"http://api.spin.internal{path}") == denied
 
 
-def test_a_command_reaches_nobody(upstream: ThreadingHTTPServer) -> None:
-    """A component that runs as a command has no allow-list: neither HTTP nor sockets lead out of it."""
+@pytest.mark.parametrize(("scheme", "tcp"), [("", "Err(PermissionDenied)"), ("tcp", "Ok(())")])
+def test_a_command_has_no_way_out_but_its_sockets(
+    upstream: ThreadingHTTPServer, scheme: str, tcp: str
+) -> None:
+    """Neither HTTP nor sockets lead out of a component that runs as a command, but for what a rule names."""
     program = rust_guest("rust-caller")
     tool = Path(sys.executable).with_name("wasmdeploy")
-    command = [tool, "run", program, f"127.0.0.1:{upstream.server_port}"]
+    authority = f"127.0.0.1:{upstream.server_port}"
+    allow = ["--allow", f"{scheme}://{authority}"] if scheme else []
+    command = [tool, "run", *allow, program, authority]
     ran = subprocess.run(command, capture_output=True, check=True, text=True)
     assert ran.stdout.splitlines() == [
         "http handle: ErrorCode::HttpRequestDenied",
-        "tcp Err(PermissionDenied)",
+        f"tcp {tcp}",
         "udp Err(PermissionDenied)",
         "lookup false",
     ]

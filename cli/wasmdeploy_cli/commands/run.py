@@ -22,6 +22,14 @@ def command(
         list[str] | None,
         typer.Option("--dir", metavar="HOST::GUEST", help="Directory the guest may open; may be repeated."),
     ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow",
+            metavar="SCHEME://HOST:PORT",
+            help="What the guest's sockets may reach, such as tcp://db.example.com:5432; may be repeated.",
+        ),
+    ] = None,
 ) -> int:
     """Run a WebAssembly program once.
 
@@ -30,4 +38,6 @@ def command(
     """
     from wasmdeploy_cli.local import pairs, run_once
 
-    return run_once(module, tuple(args or ()), pairs(env or [], "--env"), tuple(dirs or ()))
+    return run_once(
+        module, tuple(args or ()), pairs(env or [], "--env"), tuple(dirs or ()), tuple(allow or ())
+    )

@@ -84,6 +84,7 @@ def digests(job: Mapping[str, Any] | None) -> dict[str, str]:
 def _components(config: Json) -> Iterator[tuple[tuple[Kind, str], str]]:
     if config.get("module"):
         yield ("component", str(config.get("app") or "command")), str(config.get("digest", ""))
+        yield from _hosts("the command", config)
         yield from _dirs("the command", config)
         for key in ("args", "env", "variables", "stdin"):
             yield from _flat(f"command.{key}", config.get(key) or [])
@@ -91,12 +92,16 @@ def _components(config: Json) -> Iterator[tuple[tuple[Kind, str], str]]:
         yield ("component", name), str(block.get("digest", ""))
         for route in block.get("route") or ():
             yield ("route", unescape(route)), name
-        for host in block.get("allowed_outbound_hosts") or ():
-            yield ("capability", f"{name} calls {unescape(host)}"), "allowed"
+        yield from _hosts(name, block)
         yield from _dirs(name, block)
         for key, value in block.items():
             if key not in _OWN:
                 yield from _flat(f"component.{name}.{key}", value)
+
+
+def _hosts(name: str, block: Json) -> Iterator[tuple[tuple[Kind, str], str]]:
+    for host in block.get("allowed_outbound_hosts") or ():
+        yield ("capability", f"{name} calls {unescape(host)}"), "allowed"
 
 
 def _dirs(name: str, block: Json) -> Iterator[tuple[tuple[Kind, str], str]]:

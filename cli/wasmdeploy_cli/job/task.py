@@ -82,6 +82,7 @@ def _command(
         env=component.environment,
         stdin=f"local/{PAYLOAD}" if app.takes_payload else "",
         variables=component.variables,
+        allowed_outbound_hosts=component.allowed_outbound_hosts,
         dir=(task.Dir("local", "/local", readonly=True),) if app.takes_payload else (),
         variable=variables,
         limits=app.component_limits(name) or app.limits,

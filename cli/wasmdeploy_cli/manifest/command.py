@@ -7,10 +7,11 @@ from wasmdeploy_cli.manifest.component import Component
 from wasmdeploy_cli.manifest.deploy import Deploy
 from wasmdeploy_cli.manifest.grammar import TEMPLATE
 from wasmdeploy_cli.manifest.place import Place, nearest
+from wasmdeploy_driver.egress.rules import PORTS
 
 _APART = "make it an app of its own"
 _OF_ROUTES = ("host", "tls", "cert_resolver", "entrypoints", "health_path", "catalog", "network")
-_OF_REQUESTS = ("engine", "isolation", "allowed_outbound_hosts")
+_OF_REQUESTS = ("engine", "isolation")
 
 
 def check_command(app: App, place: Place, deploy: Place) -> None:
@@ -55,6 +56,12 @@ def _check_component(component: Component, place: Place) -> None:
     for name in _OF_REQUESTS:
         if getattr(component, name) != getattr(without, name):
             raise place.key(name).error("only components that answer HTTP have this", "remove it")
+    for number, text in enumerate(component.allowed_outbound_hosts):
+        if text.partition("://")[0] in PORTS:
+            raise place.key("allowed_outbound_hosts", number).error(
+                f"{text!r}: a command has sockets only, and sends no requests by wasi:http",
+                "allow tcp://HOST:PORT",
+            )
 
 
 def _check_deploy(deploy: Deploy, place: Place) -> None:

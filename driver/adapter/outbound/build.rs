@@ -1,5 +1,5 @@
 //! Generates the bindings of this side's world of wit/spin.wit.
 
 fn main() {
-    wasmdeploy_builder::spin_bindings("outbound");
+    wasmdeploy_builder::bindings("spin.wit", "outbound");
 }

@@ -1,15 +1,17 @@
-"""The allow-list of outgoing requests: `allowed_outbound_hosts`, in Spin's grammar. This module does no I/O.
+"""The allow-list of what goes out: `allowed_outbound_hosts`, in Spin's grammar. This module does no I/O.
 
 A rule is `scheme://host:port`.
 
-    scheme   http, https, or * for both
+    scheme   http or https for requests; tcp or udp for sockets; redis, postgres, mysql or mqtt for tcp at that
+             port, since a guest speaks such a protocol by itself; * for all of them
     host     a name, *.suffix (a label or more in front), * for any host, an address, a network such as 10.0.0.0/8
              ([fd00::/8]; IPv6 stands in brackets), self for the app's own routes,
              NAME.spin.internal for the app's component NAME, *.spin.internal for any of them
-    port     a number, a range a..b with both ends, *, or nothing for the scheme's own
+    port     a number, a range a..b with both ends, *, or nothing for the scheme's own (tcp and udp have none)
 
 A request needs a rule that names its host. Where the host's address is not a public one, it also needs a rule that
 lists the address: as itself, by a network around it, or, for loopback, as `localhost`. Names and wildcards list none.
+The same holds for sockets, which know addresses only: `reach` says which names an address stands for.
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ Network = IPv4Network | IPv6Network
 SIBLING = ".spin.internal"
 SELF = frozenset(("self", "self.alt"))
 PORTS = {"http": 80, "https": 443}
+_OVER_TCP = {"redis": 6379, "postgres": 5432, "mysql": 3306, "mqtt": 1883}
+SOCKETS = {"tcp": None, "udp": None, **_OVER_TCP}
+_OWN_PORTS = {**PORTS, **SOCKETS}
 
 _LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 _SCHEME = re.compile(r"\*|[a-z][a-z0-9+.-]*", re.IGNORECASE)
@@ -39,7 +44,7 @@ _NUMERIC = re.compile(r"(.*\.)?(0x[0-9a-f]*|[0-9]+)\.?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a request wants to go; `host` is in lower case, IPv6 without its brackets."""
+    """Where a request wants to go, or a socket (`tcp` or `udp`); `host` is in lower case, IPv6 without its brackets."""
 
     scheme: str
     host: str
@@ -70,7 +75,7 @@ def parse_target(scheme: str, authority: str) -> Target | None:
     if host.startswith("["):
         valid = ":" in name and _address(name) is not None
     else:
-        valid = _is_name(name) or (":" not in name and _address(name) is not None)
+        valid = is_name(name) or (":" not in name and _address(name) is not None)
     return Target(scheme, name.lower(), int(port) if port else PORTS[scheme]) if valid else None
 
 
@@ -81,6 +86,16 @@ class Rule:
     scheme: str
     host: str | Network
     ports: tuple[int, int] | None  # None: the scheme's own
+
+    @property
+    def is_for_http(self) -> bool:
+        """Whether it is for requests."""
+        return self.scheme == "*" or self.scheme in PORTS
+
+    @property
+    def is_for_sockets(self) -> bool:
+        """Whether it is for sockets."""
+        return self.scheme not in PORTS
 
     @property
     def is_self(self) -> bool:
@@ -95,9 +110,11 @@ class Rule:
         return self.host.removesuffix(SIBLING)
 
     def names(self, target: Target) -> bool:
-        """Whether the rule is for this host, as it is written."""
-        if not self._is_for(target.scheme, target.port):
-            return False
+        """Whether the rule is for this host, as it is written, at this port."""
+        return self._is_for(target.scheme, target.port) and self.names_host(target)
+
+    def names_host(self, target: Target) -> bool:
+        """Whether the rule is for this host, as it is written, at some port."""
         if not isinstance(self.host, str):
             address = target.address
             return address is not None and address in self.host
@@ -117,8 +134,12 @@ class Rule:
         return address in self.host
 
     def _is_for(self, scheme: str, port: int) -> bool:
-        first, last = self.ports or (PORTS[scheme], PORTS[scheme])
-        return self.scheme in ("*", scheme) and first <= port <= last
+        if self.scheme not in ("*", scheme) and not (scheme == "tcp" and self.scheme in _OVER_TCP):
+            return False
+        if self.ports is None:
+            return port == _OWN_PORTS[scheme if self.scheme == "*" else self.scheme]
+        first, last = self.ports
+        return first <= port <= last
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +148,10 @@ class Rules:
 
     rules: tuple[Rule, ...]
 
-    def __bool__(self) -> bool:
-        return bool(self.rules)
+    @property
+    def are_for_http(self) -> bool:
+        """Whether any is for requests."""
+        return any(rule.is_for_http for rule in self.rules)
 
     def require(self, scheme: str, authority: str) -> Target:
         """The target of a request that may be made, as far as its name says; raises CallError for any other.
@@ -160,9 +183,16 @@ def parse_rule(text: str) -> Rule:
     host, port = _split(rest.removesuffix("/"))
     if not separator or not host or not _SCHEME.fullmatch(scheme):
         raise ConfigError(f"{text!r} is not scheme://host:port")
-    if scheme not in ("*", *PORTS):
-        raise ConfigError(f"unsupported: scheme {scheme!r} in {text!r} (http, https and * are served)")
-    return Rule(scheme, _host(text, host), _ports(text, port))
+    if scheme not in ("*", *_OWN_PORTS):
+        served = ", ".join(_OWN_PORTS)
+        raise ConfigError(f"unsupported: scheme {scheme!r} in {text!r} ({served} and * are served)")
+    rule = Rule(scheme, _host(text, host), _ports(text, port))
+    if scheme in SOCKETS:
+        if rule.is_self or host.lower().endswith(SIBLING):
+            raise ConfigError(f"{text!r}: the app's own components are reached by http only")
+        if port is None and SOCKETS[scheme] is None:
+            raise ConfigError(f"{text!r} needs a port: {scheme} has none of its own")
+    return rule
 
 
 def _split(authority: str) -> tuple[str, str | None]:
@@ -186,7 +216,7 @@ def _host(text: str, host: str) -> str | Network:
     if ":" in bare or "[" in host:
         raise ConfigError(f"{text!r}: {host} is no IPv6 address in brackets")
     name = host.lower()
-    if name == "*" or _is_name(name.removeprefix("*.")):
+    if name == "*" or is_name(name.removeprefix("*.")):
         return name
     raise ConfigError(f"{text!r}: {host!r} is no host name, address, network, *.suffix or *")
 
@@ -208,7 +238,8 @@ def _is_port(text: str) -> bool:
     return bool(re.fullmatch(r"[0-9]{1,5}", text)) and 1 <= int(text) <= 65535
 
 
-def _is_name(text: str) -> bool:
+def is_name(text: str) -> bool:
+    """Whether it is a host's name, and nothing that a resolver could read as an address."""
     return len(text) <= 253 and bool(_NAME.fullmatch(text)) and not _NUMERIC.fullmatch(text)
 
 

@@ -28,6 +28,16 @@ class Compiled:
         """Where this process can open the code."""
         return Path(f"/proc/self/fd/{self.descriptor}")
 
+    @property
+    def answers_http(self) -> bool:
+        """Whether it was composed to answer requests."""
+        return self.form.startswith("http")
+
+    @property
+    def has_sockets(self) -> bool:
+        """Whether the adapter's sockets stand between it and the host's."""
+        return self.form.endswith("+sockets")
+
 
 @dataclass(frozen=True, slots=True)
 class Image:

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Protocol
 
 from wasmdeploy_driver.app.memfile import memory_file
 from wasmdeploy_driver.duration import seconds
+from wasmdeploy_driver.egress.reach import Reach
+from wasmdeploy_driver.egress.rules import PORTS
 from wasmdeploy_driver.errors import ConfigError, ExecutorError
 from wasmdeploy_driver.executor.guestfile import guest_file
 from wasmdeploy_driver.executor.image import Compiled, Image
 from wasmdeploy_driver.executor.launch import Launch
-from wasmdeploy_driver.guest.binary import app_form, command_form
+from wasmdeploy_driver.executor.outbound import opens_sockets, rules_of
+from wasmdeploy_driver.guest.binary import Binary, Form, app_form, command_form, with_sockets
 from wasmdeploy_driver.guest.preopen import Preopen
-from wasmdeploy_driver.task import Component, Limits
+from wasmdeploy_driver.task import Component, Limits, Task
 from wasmdeploy_driver.variables import Values
 
 if TYPE_CHECKING:
@@ -63,11 +66,7 @@ def _compile(
     name = component.name if component else Path(source).name
     limits = launch.task.limits_of(component) if component else launch.task.limits
     with guest_file(launch, source, digest, shown) as guest:
-        if component:
-            wagi = component.executor == "wagi"
-            form = app_form(guest.binary, shown, wagi=wagi, entrypoint=component.entrypoint)
-        else:
-            form = command_form(guest.binary, shown)
+        form = _form(component or launch.task, guest.binary, shown)
         path = Cache(launch.cache).compiled(guest, form, name, notify, fuel=limits.fuel > 0)
     return Compiled(shown, open_entry(path), form)
 
@@ -78,9 +77,17 @@ def compile_here(launch: Launch) -> Compiled:
 
     task = launch.task
     with guest_file(launch, task.module, task.digest, task.module) as guest:
-        form = command_form(guest.binary, task.module)
+        form = _form(task, guest.binary, task.module)
         code = compile_guest(guest.read(), form, fuel=task.limits.fuel > 0)
     return Compiled(task.module, memory_file(bytes(code)), form)
+
+
+def _form(what: Component | Task, binary: Binary, shown: str) -> Form:
+    if isinstance(what, Component):
+        form = app_form(binary, shown, wagi=what.executor == "wagi", entrypoint=what.entrypoint)
+    else:
+        form = command_form(binary, shown)
+    return with_sockets(form, binary) if opens_sockets(what.allowed_outbound_hosts, shown) else form
 
 
 def open_entry(path: Path) -> int:
@@ -168,10 +175,12 @@ def _loader(image: Image, component: Component, values: Values) -> Callable[[Eng
     where = f"component.{component.name}"
     compiled = image.compiled[component.name]
     environment = values.fill_all(component.environment, f"{where}.environment")
-    context = Context(environment, (), image.dirs[component.name])
+    context = Context(environment, (), image.dirs[component.name], network=compiled.has_sockets)
+    rules = rules_of(component.allowed_outbound_hosts, values, f"{where}.allowed_outbound_hosts")
+    reach = Reach(rules) if compiled.has_sockets else None
     bounds = bounds_of(image.launch.task.limits_of(component), where)
     reuse = reuse_of(component)
-    if reuse and compiled.form != "http":
+    if reuse and not compiled.answers_http:
         raise ConfigError(
             f'{where}: a program that prints its response runs once, so its isolation is "request"'
         )
@@ -185,8 +194,8 @@ def _loader(image: Image, component: Component, values: Values) -> Callable[[Eng
     variables = values.fill_all(component.variables, f"{where}.variables")
 
     def load(engine: Engine) -> Answerer:
-        http = compiled.form == "http"
-        loaded = LoadedComponent(engine, compiled.path, variables, compiled.name, calls_out=http)
+        http = compiled.answers_http
+        loaded = LoadedComponent(engine, compiled.path, variables, compiled.name, calls_out=http, reach=reach)
         runner = ReusedInstances(loaded, reuse) if reuse else loaded
         return Answerer(runner, context, bounds, loaded.told if http else None, may_exit=not http)
 
@@ -205,16 +214,25 @@ def load_command(launch: Launch, compiled: Compiled, values: Values, dirs: Seque
     engine = Engine(fuel=task.limits.fuel > 0)
     environment = {**launch.environment, **values.fill_all(task.env, "env")}
     args = (Path(task.module).name, *(values.fill(arg, "args") for arg in task.args))
-    context = Context(environment, args, dirs)
+    rules = rules_of(task.allowed_outbound_hosts, values, "allowed_outbound_hosts")
+    for text, rule in zip(task.allowed_outbound_hosts, rules.rules, strict=True):
+        if not rule.is_for_sockets:
+            raise ConfigError(
+                f"allowed_outbound_hosts: {text!r}: a command has sockets only, and sends no requests by wasi:http",
+                f"allow tcp://HOST:{PORTS[rule.scheme]}",
+            )
+    context = Context(environment, args, dirs, network=compiled.has_sockets)
     # The time limit is for requests; how long a command takes is the job's business.
     bounds = replace(bounds_of(task.limits), seconds=0)
-    if compiled.form == "command":
-        variables = values.fill_all(task.variables, "variables") or {
-            name: secret.reveal() for name, secret in values.by_name.items()
-        }
-        loaded = LoadedComponent(engine, compiled.path, variables, compiled.name)
-        return GuestCommand(loaded, context, bounds)
-    return GuestCommand(LoadedModule(engine, compiled.path, compiled.name, once=True), context, bounds)
+    if compiled.form == "module":
+        module = LoadedModule(engine, compiled.path, compiled.name, once=True)
+        return GuestCommand(module, context, bounds)
+    variables = values.fill_all(task.variables, "variables") or {
+        name: secret.reveal() for name, secret in values.by_name.items()
+    }
+    reach = Reach(rules) if compiled.has_sockets else None
+    loaded = LoadedComponent(engine, compiled.path, variables, compiled.name, reach=reach)
+    return GuestCommand(loaded, context, bounds)
 
 
 def bounds_of(limits: Limits, where: str = "") -> Bounds:

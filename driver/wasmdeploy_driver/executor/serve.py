@@ -22,10 +22,10 @@ from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.egress.connector import Egress
 from wasmdeploy_driver.egress.grant import Bounds as Calls
 from wasmdeploy_driver.egress.grant import Grant
-from wasmdeploy_driver.egress.rules import Rules, parse_rule
 from wasmdeploy_driver.errors import ConfigError
 from wasmdeploy_driver.executor.engines import Engines
 from wasmdeploy_driver.executor.image import Image
+from wasmdeploy_driver.executor.outbound import rules_of
 from wasmdeploy_driver.executor.prepare import Guests, Notify
 from wasmdeploy_driver.executor.room import Room
 from wasmdeploy_driver.http.bounds import Bounds
@@ -146,7 +146,7 @@ def targets(image: Image, egress: Egress) -> dict[str, Target]:
     for number, component in enumerate(image.launch.task.component):
         permit = permit_of(image, component, egress)
         quota = quota_of(image.launch.task.limits_of(component), f"component.{component.name}")
-        if image.compiled[component.name].form == "http":
+        if image.compiled[component.name].answers_http:
             found[component.name] = FrameTarget(number, permit, quota)
         else:
             found[component.name] = CgiTarget(number, component.argv, component.args, quota)
@@ -155,10 +155,11 @@ def targets(image: Image, egress: Egress) -> dict[str, Target]:
 
 def permit_of(image: Image, component: Component, egress: Egress) -> Callable[[], Grant] | None:
     """What grants a run of a component its own requests, None where it may send none; raises ConfigError."""
-    rules = rules_of(component, image.values)
+    where = f"component.{component.name}.allowed_outbound_hosts"
+    rules = rules_of(component.allowed_outbound_hosts, image.values, where)
     limits = image.launch.task.limits_of(component)
     calls = Calls(total=at_least(limits.outbound_calls, 0, f"component.{component.name}.limits"))
-    return partial(egress.grant, rules, calls) if rules else None
+    return partial(egress.grant, rules, calls) if rules.are_for_http else None
 
 
 def quota_of(limits: Limits, where: str) -> Quota:
@@ -186,17 +187,3 @@ def router(image: Image, found: Mapping[str, Target]) -> Router[Target]:
         for component in image.launch.task.component
         for pattern in component.route
     )
-
-
-def rules_of(component: Component, values: Values) -> Rules:
-    """The allow-list with its variables filled in; raises ConfigError that names the rule, and no value."""
-    where = f"component.{component.name}.allowed_outbound_hosts"
-    rules = []
-    for text in component.allowed_outbound_hosts:
-        filled = values.fill(text, where)
-        try:
-            rules.append(parse_rule(filled))
-        except ConfigError as error:
-            why = error.message if filled == text else f"{text!r} is no rule once its variables are filled in"
-            raise ConfigError(f"{where}: {why}") from None
-    return Rules(tuple(rules))

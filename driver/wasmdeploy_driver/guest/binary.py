@@ -9,8 +9,11 @@ from typing import Literal
 from wasmdeploy_driver.errors import GuestError
 from wasmdeploy_driver.guest.sections import read_names
 
-Form = Literal["http", "command", "module"]
-"""What is compiled: a component composed with the HTTP adapter, a component that is a command, a preview 1 module."""
+Form = Literal["http", "http+sockets", "command", "command+sockets", "module"]
+"""What is compiled: a component composed with the HTTP adapter, a component that is a command, a preview 1 module.
+
+With `sockets`, the adapter's stand between the component and the host's.
+"""
 
 _WASI_03 = re.compile(r"wasi:[a-z-]+/[a-z-]+@0\.3\.")
 _CANDIDATE = re.compile(
@@ -21,6 +24,7 @@ _SERVED = re.compile(r"wasi:http/(?:incoming-handler@0\.2|handler@0\.3)\.\d+$")
 _RUN = re.compile(r"wasi:cli/run@0\.2\.\d+$")
 _PREVIEW_1 = "wasi_snapshot_preview1."
 _START = "_start"
+_SOCKETS = "wasi:sockets/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,19 @@ def app_form(binary: Binary, name: str, *, wagi: bool = False, entrypoint: str =
     if form == "command" and entrypoint != _START:
         raise GuestError(f"{name} is a component, which has no entry point {entrypoint!r} to choose")
     return form
+
+
+def with_sockets(form: Form, binary: Binary) -> Form:
+    """The form of a guest that may open sockets, where it asks for any."""
+    if not any(name.startswith(_SOCKETS) for name in binary.imports):
+        return form
+    match form:
+        case "http":
+            return "http+sockets"
+        case "command":
+            return "command+sockets"
+        case _:
+            return form
 
 
 def require_served(binary: Binary, name: str) -> None:

@@ -43,6 +43,8 @@ _POOL = {
 _POOL_ADDRESSES = 320 << 30
 # Where PoolingAllocationConfig::pagemap_scan stands in wasmtime 50.0.1.
 _SCAN = 133
+# Where a wasi_config_t has those of look-ups, UDP and TCP in wasmtime 50.0.1, a byte each.
+_SWITCHES = 0x108
 _PAGEMAP_SCAN = 0xC0606610  # _IOWR('f', 16, struct pm_scan_arg)
 
 
@@ -233,6 +235,32 @@ def _check(error: int | None) -> None:
 
 def _address(pointer: Any) -> int:
     return ctypes.cast(pointer, ctypes.c_void_p).value or 0
+
+
+def open_network(wasi: wasmtime.WasiConfig) -> None:
+    """Let a guest open sockets to anywhere and look up names, where `can_open_network`: there is only all or nothing.
+
+    wasmtime's C API opens addresses and look-ups, but has no setters for the switches of UDP and TCP
+    (`WasiCtxBuilder::allow_udp` and `allow_tcp`), so these are set where they stand.
+    """
+    ffi.wasi_config_inherit_network(wasi.ptr())
+    ctypes.memset(_address(wasi.ptr()) + _SWITCHES, 1, 3)
+
+
+@cache
+def can_open_network() -> bool:
+    """Whether the switches of the network are where they stand in the one release that this was read from.
+
+    The first has a setter, by which it is seen to move alone.
+    """
+    if _installed() != "50.0.1" or platform.machine() != "x86_64":
+        return False
+    config, seen = ffi.wasi_config_new(), []
+    for allowed in (False, True):
+        ffi.wasi_config_allow_ip_name_lookup(config, allowed)
+        seen.append(ctypes.string_at(_address(config) + _SWITCHES, 3))
+    ffi.wasi_config_delete(config)
+    return seen == [b"\0\0\0", b"\1\0\0"]
 
 
 def set_stdin(wasi: wasmtime.WasiConfig, data: bytes) -> None:

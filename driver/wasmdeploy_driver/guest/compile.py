@@ -13,18 +13,20 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import cast
 
 import wasmtime
 
 from wasmdeploy_driver.errors import GuestError, WasmdeployError
+from wasmdeploy_driver.guest.binary import Form
 from wasmdeploy_driver.guest.engine import Engine
 from wasmdeploy_driver.guest.sandbox import first_line
 
 _COMPONENT = b"\0asm\x0d\0\x01\0"
 
 
-def compile_guest(guest: bytes, form: str, *, fuel: bool = False) -> bytearray:
-    """The compiled code of a guest; one of the form `http` is composed with the adapter first.
+def compile_guest(guest: bytes, form: Form, *, fuel: bool = False) -> bytearray:
+    """The compiled code of a guest; all but a plain command is composed with the adapter first.
 
     A core module becomes a component before that, unless its form is `module`.
     """
@@ -36,10 +38,10 @@ def compile_guest(guest: bytes, form: str, *, fuel: bool = False) -> bytearray:
             from wasmdeploy_driver.guest.componentize import componentize
 
             guest = componentize(guest)
-        if form == "http":
+        if form != "command":
             from wasmdeploy_driver.guest.compose import compose
 
-            guest = compose(guest)
+            guest = compose(guest, form)
         return wasmtime.component.Component(engine.raw, guest).serialize()
     except wasmtime.WasmtimeError as error:
         raise GuestError(f"cannot be compiled: {first_line(error)}") from error
@@ -61,7 +63,7 @@ def write(compiled: bytes | bytearray, entry: Path) -> None:
 
 def main() -> int:
     """Compile stdin into the entry named on the command line."""
-    form, entry = sys.argv[1], Path(sys.argv[2])
+    form, entry = cast(Form, sys.argv[1]), Path(sys.argv[2])
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is our caller's business, which ends us
     os.nice(10)  # apps that serve on this machine go first
     started = time.monotonic()

@@ -8,6 +8,7 @@ from pathlib import Path
 import wasmtime
 from wasmtime.component import ExportIndex, Instance
 
+from wasmdeploy_driver.egress.reach import Reach
 from wasmdeploy_driver.errors import GuestError
 from wasmdeploy_driver.guest.bounds import Bounds
 from wasmdeploy_driver.guest.capi import FreshRuns
@@ -27,12 +28,15 @@ class LoadedComponent:
         name: str,
         *,
         calls_out: bool = False,
+        reach: Reach | None = None,
     ) -> None:
         self.engine = engine
         self.told = Told()
         try:
             self._component = component_from(engine, compiled)
-            self._linker = link(engine, self._component, variables, self.told, calls_out=calls_out)
+            self._linker = link(
+                engine, self._component, variables, self.told, calls_out=calls_out, reach=reach
+            )
             # A dry instantiation names an import that fits nothing now, not at the first request.
             store = new_store(engine, Bounds(1 << 32, 10, fuel=engine.fuel and 1 << 40))
             store.set_wasi(wasmtime.WasiConfig())

@@ -11,6 +11,7 @@ import wasmtime
 from wasmtime.component import Component, Linker, LinkerInstance, ResourceType, Variant
 from wasmtime.component import _types as types
 
+from wasmdeploy_driver.egress.reach import Reach
 from wasmdeploy_driver.guest.call import AskTrailers, Trailers
 from wasmdeploy_driver.guest.engine import Engine
 
@@ -40,13 +41,19 @@ class Told:
 
 
 def link(
-    engine: Engine, component: Component, variables: Mapping[str, str], told: Told, *, calls_out: bool
+    engine: Engine,
+    component: Component,
+    variables: Mapping[str, str],
+    told: Told,
+    *,
+    calls_out: bool,
+    reach: Reach | None,
 ) -> Linker:
     """A linker that offers all that `component` imports.
 
     What no host function serves traps with its name when it is called: SDKs import more than an app uses. Only a
     component that was composed with the adapter, which knows the way out, `calls_out`: wasmtime's client would go
-    anywhere.
+    anywhere. One that was composed with the adapter's sockets asks `reach`.
     """
     linker = Linker(engine.raw)
     linker.add_wasip2()
@@ -58,7 +65,7 @@ def link(
         if name.startswith(_NATIVE) or not isinstance(instance_type, types.ComponentInstanceType):
             continue
         with linker.root() as root, root.add_instance(name) as instance:
-            offered = _offered(name, variables, told)
+            offered = _offered(name, variables, told, reach)
             for item, item_type in instance_type.exports(engine.raw).items():
                 _define(instance, f"{name}#{item}", item, item_type.ty, offered.get(item))
     return linker
@@ -92,7 +99,9 @@ def _missing(full: str) -> Callable[..., Any]:
     return trap
 
 
-def _offered(name: str, variables: Mapping[str, str], told: Told) -> dict[str, Callable[..., Any]]:
+def _offered(
+    name: str, variables: Mapping[str, str], told: Told, reach: Reach | None = None
+) -> dict[str, Callable[..., Any]]:
     if name.startswith(_STORES):
         pairs = list(variables.items())
         return {"get": lambda _store, key: variables.get(key), "get-all": lambda _store: pairs}
@@ -100,6 +109,11 @@ def _offered(name: str, variables: Mapping[str, str], told: Told) -> dict[str, C
         return {"get": lambda _store, key: variables.get(key, Variant("undefined", key))}
     if name == "fermyon:spin/config":
         return {"get-config": lambda _store, key: variables.get(key, Variant("invalid-key", key))}
+    if name.startswith("wasmdeploy:host/network@") and reach is not None:
+        return {
+            "names": lambda _store, name: reach.names(name),
+            "reaches": lambda _store, *question: reach.reaches(*question),
+        }
     if name.startswith("wasmdeploy:host/events@"):
 
         def trailers(_store: object, fields: Any) -> None:

@@ -21,7 +21,7 @@ def run_program(
     name: str,
     guest: bytes,
     refuse: Callable[[str], GuestError],
-    *,
+    *args: str,
     engine: wasmtime.Engine | None,
     load: Load,
 ) -> bytes:
@@ -34,6 +34,7 @@ def run_program(
     module = load(engine, (DIRECTORY / f"{name}.wasm").read_bytes())
     with _Memfile("guest", guest) as stdin, _Memfile("made") as stdout, _Memfile("errors") as stderr:
         wasi = wasmtime.WasiConfig()
+        wasi.argv = [name, *args]
         wasi.stdin_file, wasi.stdout_file, wasi.stderr_file = stdin.path, stdout.path, stderr.path
         try:
             status = _run(engine, module, wasi)

@@ -10,7 +10,7 @@ import wasmtime
 
 from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
 from wasmdeploy_driver.guest.bounds import Bounds
-from wasmdeploy_driver.guest.capi import StoreLimits
+from wasmdeploy_driver.guest.capi import StoreLimits, open_network
 from wasmdeploy_driver.guest.engine import Engine, ticks
 from wasmdeploy_driver.guest.preopen import Preopen
 
@@ -55,14 +55,23 @@ def renew(store: wasmtime.Store, bounds: Bounds) -> None:
 
 
 class Context:
-    """What every run of a guest sees in the same way: its environment, arguments and directories."""
+    """What every run of a guest sees in the same way: its environment, arguments and directories.
+
+    `network` opens all of it: for a guest that was composed with the adapter's sockets, and for no other.
+    """
 
     def __init__(
-        self, environment: Mapping[str, str], args: Iterable[str] = (), preopens: Iterable[Preopen] = ()
+        self,
+        environment: Mapping[str, str],
+        args: Iterable[str] = (),
+        preopens: Iterable[Preopen] = (),
+        *,
+        network: bool = False,
     ) -> None:
         self._environment = dict(environment)
         self._args = tuple(args)
         self._preopens = tuple(preopens)
+        self._network = network
 
     def wasi(
         self, environment: Mapping[str, str] | None = None, args: tuple[str, ...] = ()
@@ -77,6 +86,8 @@ class Context:
             wasi.argv = list(found)
         for preopen in self._preopens:
             wasi.preopen_dir(preopen.host, preopen.guest, fs_mutable=not preopen.readonly)
+        if self._network:
+            open_network(wasi)
         return wasi
 
 

@@ -41,13 +41,16 @@ component = "report"
 args = ["%s"]
 [component.report]
 source = "report.wasm"
+allowed_outbound_hosts = ["%s"]
 [deploy.%s]
 %s
 """
-    old = job(app(tmp_path, text % ("a", "periodic", 'cron = "@daily"')))
-    new = job(app(tmp_path, text % ("b", "parameterized", 'payload = "required"')))
+    old = job(app(tmp_path, text % ("a", "tcp://a:1", "periodic", 'cron = "@daily"')))
+    new = job(app(tmp_path, text % ("b", "redis://a", "parameterized", 'payload = "required"')))
     assert digests(new) == {"report": DIGEST}
     assert [(each.kind, each.name, each.old, each.new) for each in changes(old, new)] == [
+        ("capability", "the command calls redis://a", None, "allowed"),
+        ("capability", "the command calls tcp://a:1", "allowed", None),
         ("capability", "the command opens local as /local", None, "read"),
         ("setting", "command.args", "a", "b"),
         ("setting", "command.stdin", None, "local/payload"),
@@ -74,11 +77,12 @@ def test_a_component_is_told_by_its_digest(hello):
     assert digests(job(hello)) == dict.fromkeys(hello.component, DIGEST)
 
 
-def test_what_a_guest_may_do_more_is_widened(hello):
-    """A host that is added widens, one that goes does not."""
-    less, more = (component(hello, allowed_outbound_hosts=hosts) for hosts in ((), ("https://a.example",)))
+@pytest.mark.parametrize("host", ["https://a.example", "tcp://a.example:5432", "redis://a.example"])
+def test_what_a_guest_may_do_more_is_widened(hello, host):
+    """A host that is added widens, one that goes does not; those of sockets count, too."""
+    less, more = (component(hello, allowed_outbound_hosts=hosts) for hosts in ((), (host,)))
     (change,) = changes(job(less), job(more))
-    assert (change.kind, change.widened) == ("capability", True)
+    assert (change.kind, change.name, change.widened) == ("capability", f"web calls {host}", True)
     (change,) = changes(job(more), job(less))
     assert (change.kind, change.widened) == ("capability", False)
 

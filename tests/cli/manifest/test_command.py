@@ -56,6 +56,12 @@ def test_launching(tmp_path):
             "remove it",
         ),
         (
+            COMMAND + 'allowed_outbound_hosts = ["tcp://a:1", "https://a"]\n',
+            "10: component.report.allowed_outbound_hosts: 'https://a': a command has sockets only, and sends no "
+            "requests by wasi:http",
+            "allow tcp://HOST:PORT",
+        ),
+        (
             COMMAND + '[component.other]\nsource = "b.wasm"\n',
             "10: component.other: the command is another component",
             "make it an app of its own",

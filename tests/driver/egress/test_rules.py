@@ -139,7 +139,18 @@ def test_any_authority_has_an_answer(authority):
         ("https://a:1..", "'https://a:1..': '1..' is no port, range a..b or *"),
         ("https://a:1..2..3", "'https://a:1..2..3': '1..2..3' is no port, range a..b or *"),
         ("https://a:9..1", "'https://a:9..1': the range 9..1 is empty"),
-        ("redis://a:6379", "unsupported: scheme 'redis' in 'redis://a:6379' (http, https and * are served)"),
+        (
+            "ftp://a:21",
+            "unsupported: scheme 'ftp' in 'ftp://a:21' "
+            "(http, https, tcp, udp, redis, postgres, mysql, mqtt and * are served)",
+        ),
+        ("tcp://a", "'tcp://a' needs a port: tcp has none of its own"),
+        ("udp://10.0.0.0/8", "'udp://10.0.0.0/8' needs a port: udp has none of its own"),
+        ("tcp://self:80", "'tcp://self:80': the app's own components are reached by http only"),
+        (
+            "redis://*.Spin.internal",
+            "'redis://*.Spin.internal': the app's own components are reached by http only",
+        ),
         ("https://{{ a }}", "'https://{{ a }}': '{{ a }}' is no host name, address, network, *.suffix or *"),
         ("insecure:allow-all", "'insecure:allow-all' is Spin 1's: write *://*:*"),
     ],
@@ -184,7 +195,16 @@ def test_a_private_address_must_be_listed(rules, address, admitted):
     assert parse_rules(rules).admit(target, ip_address(address)) is admitted
 
 
-def test_an_empty_list_is_false():
-    """A component without rules needs no grant."""
-    assert not parse_rules([])
-    assert parse_rules(["http://a"])
+@pytest.mark.parametrize(
+    ("rule", "http", "sockets"),
+    [
+        ("http://a", True, False),
+        ("*://a:*", True, True),
+        ("tcp://a:1", False, True),
+        ("redis://a", False, True),
+    ],
+)
+def test_what_a_rule_is_for(rule, http, sockets):
+    """Requests have their schemes, sockets theirs, and the wildcard is for all."""
+    rules = parse_rules([rule])
+    assert (rules.are_for_http, rules.rules[0].is_for_sockets) == (http, sockets)

@@ -17,14 +17,18 @@ pub fn python_world() -> Result<(Resolve, WorldId)> {
     world("wit/app.wit", "http-py")
 }
 
-/// Writes the Rust bindings of one of the worlds for Spin 1 to OUT_DIR; called by build scripts, which may panic.
-pub fn spin_bindings(name: &str) {
+/// Writes the Rust bindings of a world in a file of `wit/` to OUT_DIR; called by build scripts, which may panic.
+pub fn bindings(file: &str, name: &str) {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=../wit/spin.wit");
+    println!("cargo:rerun-if-changed=../wit/{file}");
     // As for the types adapter: nothing here recurses, and a small memory makes an instance cheaper.
     println!("cargo:rustc-link-arg-cdylib=-zstack-size=32768");
-    let (mut resolve, world) = world("wit/spin.wit", name).expect("Spin's WIT");
-    let options = wit_bindgen_rust::Opts { generate_all: true, ..Default::default() };
+    let (mut resolve, world) = world(&format!("wit/{file}"), name).expect("the WIT");
+    let options = wit_bindgen_rust::Opts {
+        generate_all: true,
+        merge_structurally_equal_types: Some(Some(true)),
+        ..Default::default()
+    };
     let mut files = Files::default();
     options.build().generate(&mut resolve, world, &mut files).expect("bindings");
     let (_, source) = files.iter().next().expect("one file of bindings");

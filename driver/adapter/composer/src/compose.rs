@@ -1,18 +1,22 @@
-//! Wires guest, types adapter and `run` into one component, with what a guest of Spin 1 needs between them.
+//! Wires guest, types adapter and `run` into one component, with what a guest of Spin 1 needs between them, and puts
+//! the adapter's sockets in front of the host's for a guest that may open some.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use wac_graph::types::Package;
 use wac_graph::{CompositionGraph, EncodeOptions, NodeId, PackageId};
 
-use crate::inspect::{HANDLER, SPIN_HANDLER, is_wasi_02};
+use crate::inspect::{COMMAND, HANDLER, SPIN_HANDLER, is_wasi_02};
 
 static TYPES: &[u8] = include_bytes!(env!("WASMDEPLOY_TYPES"));
 static RUN: &[u8] = include_bytes!(env!("WASMDEPLOY_RUN"));
 static INBOUND: &[u8] = include_bytes!(env!("WASMDEPLOY_INBOUND"));
 static OUTBOUND: &[u8] = include_bytes!(env!("WASMDEPLOY_OUTBOUND"));
+static SOCKETS: &[u8] = include_bytes!(env!("WASMDEPLOY_SOCKETS"));
 
 /// Outgoing requests of guests of Spin 1.
 const SPIN_HTTP: &str = "fermyon:spin/http";
+
+const NATIVE_SOCKETS: &str = "wasi:sockets/";
 
 /// What the adapter offers the guest in the host's place.
 const ADAPTED: [&str; 6] = [
@@ -32,13 +36,16 @@ struct Part {
 }
 
 /// Returns the guest as a command; imports the adapter does not provide stay imports of the result.
-pub fn compose(guest: Vec<u8>) -> Result<Vec<u8>> {
+pub fn compose(guest: Vec<u8>, sockets: bool) -> Result<Vec<u8>> {
     let mut graph = CompositionGraph::new();
     let types = part(&mut graph, "wasmdeploy:types", TYPES.to_vec())?;
     let guest = part(&mut graph, "wasmdeploy:guest", guest)?;
     let run = part(&mut graph, "wasmdeploy:run", RUN.to_vec())?;
 
     adapt(&mut graph, guest, types)?;
+    if sockets {
+        guard(&mut graph, guest)?;
+    }
     if imports(&graph, guest.package).iter().any(|name| name == SPIN_HTTP) {
         let outbound = part(&mut graph, "wasmdeploy:outbound", OUTBOUND.to_vec())?;
         adapt(&mut graph, outbound, types)?;
@@ -58,7 +65,37 @@ pub fn compose(guest: Vec<u8>) -> Result<Vec<u8>> {
         let export = graph.alias_instance_export(run.instance, &name)?;
         graph.export(export, &name)?;
     }
-    graph.encode(EncodeOptions::default()).context("the guest and the adapter do not fit together")
+    encode(&graph)
+}
+
+/// Returns a guest that is a command, with the adapter's sockets.
+pub fn compose_command(guest: Vec<u8>) -> Result<Vec<u8>> {
+    let mut graph = CompositionGraph::new();
+    let guest = part(&mut graph, "wasmdeploy:guest", guest)?;
+    guard(&mut graph, guest)?;
+    for name in exports(&graph, guest.package) {
+        if is_wasi_02(&name, COMMAND) {
+            let export = graph.alias_instance_export(guest.instance, &name)?;
+            graph.export(export, &name)?;
+        }
+    }
+    encode(&graph)
+}
+
+/// Gives the guest the adapter's sockets in the place of the host's, of which nothing must be left.
+fn guard(graph: &mut CompositionGraph, guest: Part) -> Result<()> {
+    let sockets = part(graph, "wasmdeploy:sockets", SOCKETS.to_vec())?;
+    let offered = exports(graph, sockets.package);
+    for import in imports(graph, guest.package).iter().filter(|name| name.starts_with(NATIVE_SOCKETS)) {
+        let fits =
+            |export: &&String| matches!(export.split_once('@'), Some((it, _)) if is_wasi_02(import, it));
+        let Some(export) = offered.iter().find(fits) else {
+            bail!("the guest's import {import} is none of WASI 0.2");
+        };
+        connect(graph, guest, import, sockets, |name| name == export)
+            .with_context(|| format!("the guest's import {import} does not fit WASI 0.2"))?;
+    }
+    Ok(())
 }
 
 /// Returns what exports wasi:http's handler: the guest, or the adapter in front of a guest of Spin 1.
@@ -96,6 +133,10 @@ fn connect(
     let name = exports.iter().find(|name| wanted(name)).context("the adapter lacks an interface")?;
     let export = graph.alias_instance_export(other.instance, name)?;
     Ok(graph.set_instantiation_argument(part.instance, import, export)?)
+}
+
+fn encode(graph: &CompositionGraph) -> Result<Vec<u8>> {
+    graph.encode(EncodeOptions::default()).context("the guest and the adapter do not fit together")
 }
 
 fn part(graph: &mut CompositionGraph, name: &str, bytes: Vec<u8>) -> Result<Part> {

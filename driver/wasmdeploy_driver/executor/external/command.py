@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from wasmdeploy_driver.duration import seconds
+from wasmdeploy_driver.egress.rules import SOCKETS
 from wasmdeploy_driver.errors import ConfigError
 from wasmdeploy_driver.executor.prepare import bounds_of, reuse_of
 from wasmdeploy_driver.guest.binary import Binary
@@ -98,6 +99,13 @@ def _check_outgoing(component: Component, binary: Binary) -> None:
             "cannot restrict them to allowed_outbound_hosts",
             f'allow "{ANY_HOST}", or leave out the engine',
         )
+    for text in component.allowed_outbound_hosts:
+        if text.partition("://")[0] in SOCKETS:
+            raise ConfigError(
+                f"component.{component.name}.allowed_outbound_hosts: {text!r}: the wasmtime command line cannot "
+                "restrict sockets to a list, so a component has none under it",
+                "leave it out, or the engine",
+            )
 
 
 def _limits(limits: Limits, where: str) -> list[str]:
