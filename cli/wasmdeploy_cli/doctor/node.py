@@ -44,6 +44,29 @@ def nodes_findings(nodes: list[Mapping[str, Any]], ours: str) -> list[Finding]:
     ]
 
 
+def agents_findings(nodes: list[Mapping[str, Any]]) -> list[Finding]:
+    """Whether each node has a Consul agent of its own.
+
+    A Nomad client removes from its agent, every half minute, the services that it does not know: another client's too.
+    """
+    users: dict[str, list[str]] = {}
+    for node in nodes:
+        if agent := str((node.get("Attributes") or {}).get("unique.consul.name", "")):
+            users.setdefault(agent, []).append(str(node["Name"]))
+    return [
+        Finding(
+            "node",
+            "consul agent",
+            "error",
+            "nodes share a Consul agent: they remove each other's services, and requests fail",
+            f"{', '.join(sorted(names))} use the agent {agent}",
+            "run a Consul agent beside each Nomad client, and set consul { address } to it",
+        )
+        for agent, names in sorted(users.items())
+        if len(names) > 1
+    ]
+
+
 def node_findings(node: Mapping[str, Any], ours: str) -> list[Finding]:
     """One node with the driver."""
     check, attributes = f"node {node['Name']}", node.get("Attributes") or {}

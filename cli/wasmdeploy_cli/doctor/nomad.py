@@ -7,7 +7,7 @@ from typing import Any
 
 from wasmdeploy_cli.doctor.api import Api
 from wasmdeploy_cli.doctor.finding import Finding, failed
-from wasmdeploy_cli.doctor.node import clock_finding, disk_finding, nodes_findings
+from wasmdeploy_cli.doctor.node import agents_findings, clock_finding, disk_finding, nodes_findings
 from wasmdeploy_cli.errors import ClusterError
 from wasmdeploy_cli.manifest import App
 
@@ -109,7 +109,7 @@ def node_checks(api: Api, version: str) -> list[Finding]:
         nodes = [api.nomad(f"node/{each['ID']}") or each for each in stubs]
     except ClusterError as error:
         return [failed("node", "nodes", error)]
-    found = nodes_findings(nodes, version)
+    found = nodes_findings(nodes, version) + agents_findings(nodes)
     return found + [finding for node in nodes for finding in _of_its_own(api, node)]
 
 

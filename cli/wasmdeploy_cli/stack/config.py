@@ -61,6 +61,34 @@ ui_config {{
 """
 
 
+def consul_agent(directory: Directory, ports: Mapping[str, int], number: int) -> str:
+    """The agent of another Nomad client.
+
+    Each wants its own: a client removes from its agent the services that it does not know, those of another client
+    too.
+    """
+    name = f"consul-{number}"
+    return f"""\
+node_name            = "wasmdeploy-{number}"
+data_dir             = {quoted(directory.data(name))}
+server               = false
+retry_join           = ["{HOST}:{ports["consul.serf"]}"]
+bind_addr            = "{HOST}"
+advertise_addr       = "{HOST}"
+client_addr          = "{HOST}"
+disable_update_check = true
+
+ports {{
+  http     = {ports[f"{name}.http"]}
+  serf_lan = {ports[f"{name}.serf"]}
+  serf_wan = -1
+  dns      = -1
+  grpc     = -1
+  grpc_tls = -1
+}}
+"""
+
+
 def vault(directory: Directory, ports: Mapping[str, int]) -> str:
     """A server that is its own quorum, without memory locking so that it also runs unprivileged.
 
@@ -157,7 +185,7 @@ client {{
   }}
 }}
 
-{_connections(ports)}
+{_connections(ports, "consul" if number == 1 else f"consul-{number}")}
 {_TELEMETRY}
 plugin "raw_exec" {{
   config {{
@@ -167,10 +195,10 @@ plugin "raw_exec" {{
 """ + (f"\n{wasm}" if features.driver else "")
 
 
-def _connections(ports: Mapping[str, int]) -> str:
+def _connections(ports: Mapping[str, int], agent: str = "consul") -> str:
     return f"""\
 consul {{
-  address = "{HOST}:{ports["consul.http"]}"
+  address = "{HOST}:{ports[f"{agent}.http"]}"
 }}
 
 vault {{

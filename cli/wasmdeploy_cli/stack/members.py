@@ -27,23 +27,19 @@ class Member:
 
 def planned(directory: Directory, ports: Mapping[str, int], features: Features) -> tuple[Member, ...]:
     """The members in their starting order."""
-    clients = (_client(directory, ports, features, number) for number in range(1, features.clients + 1))
-    servers = (_consul(directory, ports), _vault(directory, ports), _nomad(directory, ports))
+    more = range(2, features.clients + 1)
+    agents = (_consul(f"consul-{number}", config.consul_agent(directory, ports, number), directory, ports)
+              for number in more)  # fmt: skip
+    clients = (_client(directory, ports, features, number) for number in (1, *more))
+    consul = _consul("consul", config.consul(directory, ports), directory, ports)
+    servers = (consul, *agents, _vault(directory, ports), _nomad(directory, ports))
     return (*servers, *clients, _traefik(directory, ports, features))
 
 
-def _consul(directory: Directory, ports: Mapping[str, int]) -> Member:
-    where = address(ports, "consul.http")
-    arguments = ("agent", f"-config-file={directory.config('consul')}")
-    return Member(
-        "consul",
-        "consul",
-        arguments,
-        config.consul(directory, ports),
-        where,
-        lambda: health.consul(where),
-        60,
-    )
+def _consul(name: str, configuration: str, directory: Directory, ports: Mapping[str, int]) -> Member:
+    where = address(ports, f"{name}.http")
+    arguments = ("agent", f"-config-file={directory.config(name)}")
+    return Member(name, "consul", arguments, configuration, where, lambda: health.consul(where), 60)
 
 
 def _vault(directory: Directory, ports: Mapping[str, int]) -> Member:

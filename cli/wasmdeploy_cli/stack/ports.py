@@ -36,6 +36,9 @@ def wanted(clients: int) -> dict[str, int]:
     for number in range(1, clients + 1):
         ports[f"client-{number}.http"] = _STANDARD["nomad.http"] + 10 * number
         ports[f"client-{number}.dynamic"] = _DYNAMIC_RANGE.start + DYNAMIC_SIZE * (number - 1)
+        if number > 1:
+            ports[f"consul-{number}.http"] = _STANDARD["consul.http"] + 10 * (number - 1)
+            ports[f"consul-{number}.serf"] = _STANDARD["consul.serf"] + 10 * (number - 1)
     return ports
 
 

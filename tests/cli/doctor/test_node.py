@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 
 from wasmdeploy_cli.doctor.finding import Finding, worst
-from wasmdeploy_cli.doctor.node import clock_finding, disk_finding, node_findings, nodes_findings
+from wasmdeploy_cli.doctor.node import (
+    agents_findings,
+    clock_finding,
+    disk_finding,
+    node_findings,
+    nodes_findings,
+)
 
 GOOD = {
     "driver.wasm.version": "0.1.0", "driver.wasm.wasmtime": "50.0.1", "kernel.version": "6.1.0-13-amd64",
@@ -95,3 +101,11 @@ def test_the_worst() -> None:
     """The worst severity decides, and nothing at all is well."""
     ok, error = Finding("app", "x", "ok", ""), Finding("app", "x", "error", "")
     assert [worst(each) for each in ([], [ok], [ok, error, ok])] == ["ok", "ok", "error"]
+
+
+def test_a_shared_consul_agent() -> None:
+    """Two nodes with one agent are an error; nodes with their own, or without Consul, are not."""
+    own = [node("n1", unique__consul__name="a"), node("n2", unique__consul__name="b"), node("n3"), node("n4")]
+    assert agents_findings(own) == []
+    (finding,) = agents_findings([*own, node("n5", unique__consul__name="a")])
+    assert (finding.severity, finding.evidence) == ("error", "n1, n5 use the agent a")

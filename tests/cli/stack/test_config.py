@@ -46,6 +46,32 @@ ui_config {
     )
 
 
+def test_another_clients_consul() -> None:
+    """Each client beyond the first has an agent of its own, which joins the server."""
+    assert (
+        config.consul_agent(DIRECTORY, PORTS, 2)
+        == """\
+node_name            = "wasmdeploy-2"
+data_dir             = "/srv/my stack/consul-2"
+server               = false
+retry_join           = ["127.0.0.1:8301"]
+bind_addr            = "127.0.0.1"
+advertise_addr       = "127.0.0.1"
+client_addr          = "127.0.0.1"
+disable_update_check = true
+
+ports {
+  http     = 8510
+  serf_lan = 8311
+  serf_wan = -1
+  dns      = -1
+  grpc     = -1
+  grpc_tls = -1
+}
+"""
+    )
+
+
 def test_vault() -> None:
     """Vault stores with raft, so that secrets outlive the process."""
     assert (
@@ -159,7 +185,7 @@ client {
 }
 
 consul {
-  address = "127.0.0.1:8500"
+  address = "127.0.0.1:8510"
 }
 
 vault {

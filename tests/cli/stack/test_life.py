@@ -52,7 +52,15 @@ def test_life(tmp_path: Path) -> None:
     with running_stack(data_dir, clients=2) as state:
         assert current(data_dir) == state
         assert set(conditions(data_dir).values()) == {"works"}
-        assert list(conditions(data_dir)) == ["consul", "vault", "nomad", "client-1", "client-2", "traefik"]
+        assert list(conditions(data_dir)) == [
+            "consul",
+            "consul-2",
+            "vault",
+            "nomad",
+            "client-1",
+            "client-2",
+            "traefik",
+        ]
 
         again = Events()
         assert up(Options(data_dir=data_dir), again) == state
