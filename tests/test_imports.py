@@ -80,6 +80,7 @@ HOMES = {
     "rich": ("wasmdeploy_cli.console",),
     "typer": ("wasmdeploy_cli.main", "wasmdeploy_cli.commands"),
     "wasmtime": ("wasmdeploy_driver.guest",),
+    "websockets": ("wasmdeploy_cli.nomad.exec",),
     "wit_world": GENERATED,
 }
 # Sources of apps, which are never imported here; generated code.

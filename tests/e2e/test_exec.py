@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import shutil
 import subprocess
+import termios
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +15,7 @@ import httpx
 import pytest
 
 from tests.driver.go_guests import go_guest
+from tests.e2e.cli import PROGRAM, environment
 from tests.e2e.world import World, eventually
 from tests.stack import build
 
@@ -104,12 +107,41 @@ def test_secrets_and_the_machine_stay_out(world: World, allocation: str) -> None
         assert done.stdout == "", line
 
 
-def test_a_terminal(world: World, allocation: str) -> None:
+def test_our_own_command(world: World, allocation: str) -> None:
+    """`wasmdeploy exec` finds the instance itself: streams and exit code are the line's, or one object."""
+    exec_ = ("exec", "--app", NAME)
+    done = world.cli(*exec_, "invoke GET /; echo oh >&2; exit 43", code=43)
+    assert (done.stdout, done.stderr) == ("hello from Go\n", "oh\n")
+    assert world.cli(*exec_, "--", "invoke", "-i", "GET", "/").stdout.startswith("200")
+    assert world.cli(*exec_, "nonsense", code=127).stdout == ""
+    said = json.loads(world.cli(*exec_, "--instance", allocation[:8], "--json", "routes").stdout)
+    assert (said["instance"], said["stderr"], said["exit_code"]) == (allocation, "", 0)
+    assert "/..." in said["stdout"]
+    piped = subprocess.run(
+        [PROGRAM, *exec_, "head -n1"], input="first\nsecond\n", env=own(world), capture_output=True, text=True,
+        timeout=120, check=True,
+    )  # fmt: skip
+    assert piped.stdout == "first\n"
+    assert "these run: " in world.cli(*exec_, "--instance", "nope", "routes", code=1).stderr
+    assert "--json wants a line" in world.cli(*exec_, "--json", code=2).stderr
+
+
+def own(world: World) -> dict[str, str]:
+    return environment(WASMDEPLOY_STACK_DIR=str(world.stack.data_dir))
+
+
+@pytest.mark.parametrize("which", ["nomad", "wasmdeploy"])
+def test_a_terminal(world: World, allocation: str, which: str) -> None:
     """With a terminal there is a prompt that edits lines; leaving it ends the console."""
     ours, theirs = pty.openpty()
-    line = command(world, allocation, "-t=true", "/bin/bash")
-    process = subprocess.Popen(line, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
-    os.close(theirs)
+    before = termios.tcgetattr(theirs)
+    line = {
+        "nomad": command(world, allocation, "-t=true", "/bin/bash"),
+        "wasmdeploy": [str(PROGRAM), "exec", "--app", NAME],
+    }[which]
+    process = subprocess.Popen(
+        line, stdin=theirs, stdout=theirs, stderr=theirs, env=own(world), start_new_session=True
+    )
     shown = b""
 
     def sees(words: bytes) -> bool:
@@ -123,10 +155,12 @@ def test_a_terminal(world: World, allocation: str) -> None:
         eventually("the line is edited and run", lambda: sees(b"\r\none two\r\n"), 60)
         os.write(ours, b"exit 6\r")
         assert process.wait(60) == 6
+        assert termios.tcgetattr(theirs) == before
     finally:
         process.kill()
         process.wait()
         os.close(ours)
+        os.close(theirs)
 
 
 def test_script_checks(world: World, allocation: str) -> None:

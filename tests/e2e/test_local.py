@@ -78,7 +78,14 @@ def up(app: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 def test_up_serves_and_ctrl_c_stops_it(app: Path, tmp_path: Path) -> None:
     """The URL answers as soon as it is printed, variables arrive from the command line, Ctrl-C ends with 0."""
     (tmp_path / "token").write_text("from-file\n")
-    options = ("--variable", "word=given", "--variable", f"token=@{tmp_path / 'token'}", "--env", "MORE=more")
+    options = (
+        "--variable",
+        "word=given",
+        "--variable",
+        f"token=@{tmp_path / 'token'}",
+        "--guest-env",
+        "MORE=more",
+    )
     with up(app, *options) as (process, url):
         received = dict(line.split("=", 1) for line in httpx.get(f"{url}/json").json())
         assert (received["WORD"], received["TOKEN"], received["MORE"]) == ("given", "from-file", "more")

@@ -38,6 +38,7 @@ def operations(sample: Sample, chance: random.Random) -> list[Callable[[], objec
         lambda: sample.deploy.update(health_path='"/env"'),
         lambda: sample.deploy.update(healthy_within=f'"{60 + number}s"'),
         lambda: sample.deploy.update(entrypoints='["web"]'),
+        lambda: sample.deploy.update(links=f'{{ Docs = "https://docs.example/{number}" }}'),
         lambda: setattr(sample, "version", f"1.{number}"),
         lambda: setattr(sample, "description", f"Sample number {number}"),
         lambda: setattr(sample, "variant", chance.randrange(3)),

@@ -86,13 +86,21 @@ def test_no_route(module, tmp_path):
     assert changed(module, job) == (job, None)
 
 
-@pytest.mark.parametrize("entrypoints", ["[]", '["web", "websecure"]'])
-def test_variables_are_as_the_manifest(module, tmp_path, entrypoints):
+@pytest.mark.parametrize(
+    ("settings", "route"),
+    [
+        ("", "/..."),
+        ('entrypoints = ["web", "websecure"]\n', "/..."),
+        ('middlewares = ["auth@file"]\nlinks = { Docs = "https://docs.example" }\n', "/shop/..."),
+    ],
+)
+def test_variables_are_as_the_manifest(module, tmp_path, settings, route):
     """Host name, instances and Vault path give the job that a manifest with them would have given."""
-    deploy = f"[deploy]\nentrypoints = {entrypoints}\n"
-    before = build_job(app(tmp_path, SMALL + SECRETS + deploy + 'host = "a.example"\n'), ARTIFACTS)
+    small = SMALL.replace('"/..."', f'"{route}"')
+    deploy = f"[deploy]\n{settings}"
+    before = build_job(app(tmp_path, small + SECRETS + deploy + 'host = "a.example"\n'), ARTIFACTS)
     wanted = deploy + 'host = "b.example"\ncount = 3\nvault = { path = "kv/team" }\n'
-    after = build_job(app(tmp_path, SMALL + SECRETS + wanted), ARTIFACTS)
+    after = build_job(app(tmp_path, small + SECRETS + wanted), ARTIFACTS)
     job, url = changed(module, before, hostname="b.example", instances="3", vault_path="kv/team")
     assert without_digest(job) == without_digest(after)
     assert url == after["UI"]["Links"][0]["URL"]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from wasmdeploy_cli.commands.options import Json
 from wasmdeploy_cli.console import Output
 
 
@@ -16,6 +17,7 @@ def command(
     path: Annotated[
         list[Path] | None, typer.Option("--path", "-p", help="Directory to import from; may be repeated.")
     ] = None,
+    as_json: Json = False,
 ) -> None:
     """Turn a Python HTTP handler into a component.
 
@@ -25,4 +27,9 @@ def command(
     from wasmdeploy_cli.componentize import componentize
 
     componentize(module, output, path or [Path()])
-    Output().note(f"Wrote {output} ({output.stat().st_size / 1e6:.1f} MB)")
+    size = output.stat().st_size
+    out = Output(as_json)
+    if as_json:
+        out.data({"component": str(output), "bytes": size})
+    else:
+        out.note(f"Wrote {output} ({size / 1e6:.1f} MB)")

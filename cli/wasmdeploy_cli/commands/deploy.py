@@ -21,7 +21,6 @@ from wasmdeploy_cli.console import Output
 if TYPE_CHECKING:
     from wasmdeploy_cli.deployment.deploy import Registered
     from wasmdeploy_cli.deployment.proposal import Proposal
-    from wasmdeploy_cli.manifest import App
     from wasmdeploy_cli.nomad import Nomad, Settings
 
 _INTERRUPTED = 130
@@ -68,8 +67,10 @@ def command(
 
     Example: wasmdeploy deploy --env production --canary 1
     """
+    from wasmdeploy_cli.builder import build as build_app
+    from wasmdeploy_cli.builder import stale
     from wasmdeploy_cli.deployment import planfile
-    from wasmdeploy_cli.deployment.proposal import Options, propose
+    from wasmdeploy_cli.deployment.proposal import Options, check_cluster, propose
     from wasmdeploy_cli.job import Canaries
     from wasmdeploy_cli.manifest import load, read_values
     from wasmdeploy_cli.nomad import Nomad, settings
@@ -84,20 +85,16 @@ def command(
         planfile.require_alone(options, env)
         options, build = planned.options, False
     app = load(planned.manifest if planned else path, planned.environment if planned else env)
-    _build(app, build, out)
     nomad = Nomad(where, app.namespace, app.deploy.region)
+    if build or (build is None and stale(app)):
+        check_cluster(
+            app, where, options, nomad, Output(quiet=True)
+        )  # what is wrong there is said before a long build
+        build_app(app, out)
     proposal = propose(app, where, options, nomad, out)
     if planned:
         planfile.require_same(planned, proposal)
     return _deploy(proposal, nomad, where, timeout, detach, out)
-
-
-def _build(app: App, build: bool | None, out: Output) -> None:
-    from wasmdeploy_cli.builder import build as build_app
-    from wasmdeploy_cli.builder import stale
-
-    if build or (build is None and stale(app)):
-        build_app(app, out)
 
 
 def _deploy(

@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from wasmdeploy_cli.commands.options import Json
 from wasmdeploy_cli.console import Output
 
 
 def install(
     plugin_dir: Annotated[Path, typer.Option(help="The Nomad agent's plugin_dir.")],
+    as_json: Json = False,
 ) -> None:
     """Write the driver's executable where Nomad looks for it.
 
@@ -19,8 +21,11 @@ def install(
     """
     from wasmdeploy_cli import driver_install
 
-    output = Output()
+    output = Output(as_json)
     installed = driver_install.installed(plugin_dir.expanduser().absolute())
+    if as_json:
+        output.data({"path": str(installed.path), "changed": installed.changed})
+        return
     output.data(str(installed.path))
     output.note("Installed." if installed.changed else "It was installed already.")
     output.note(

@@ -17,11 +17,16 @@ from wasmdeploy_cli.commands.options import (
     Timeout,
 )
 from wasmdeploy_cli.console import Output
+from wasmdeploy_cli.errors import ConfigError
 
 
 def command(
     count: Annotated[
-        int, typer.Argument(min=1, metavar="N", help="Instances; `wasmdeploy stop` is for none.")
+        str,
+        typer.Argument(
+            metavar="[COMPONENT=]N",
+            help="Instances; `wasmdeploy stop` is for none.",
+        ),
     ],
     manifest: Manifest = None,
     app: AppName = "",
@@ -33,12 +38,16 @@ def command(
 ) -> None:
     """Run N instances of the app, until the next deploy.
 
-    All of an app's components run in each instance. The manifest's deploy.count is what a deploy goes by.
+    All of an app's components run in each instance: COMPONENT=N is for an app that has only one. The manifest's
+    deploy.count is what a deploy goes by.
 
     Example: wasmdeploy scale 3
     """
     from wasmdeploy_cli.deployment.versions import scale
 
+    name, _, number = count.rpartition("=")
+    if not (number.isascii() and number.isdigit() and int(number)) or count.startswith("="):
+        raise ConfigError(f"{count!r} is no number of instances", "like 3; for none: wasmdeploy stop")
     wanted, where, nomad = connected(manifest, app, namespace, env)
     out = Output(as_json)
-    finish(scale(nomad, wanted, count, out), nomad, where, timeout, detach, out)
+    finish(scale(nomad, wanted, int(number), out, component=name), nomad, where, timeout, detach, out)

@@ -48,6 +48,11 @@ COMMANDS: Mapping[str, Entry | Group] = {
     "list": Entry("list", "Show the apps on the cluster, of every namespace or of one."),
     "open": Entry("open", "Open the app in the browser, and print its URL."),
     "invoke": Entry("invoke", "Send one request to the app and print its answer."),
+    "exec": Entry(
+        "exec",
+        "Run a line in the console of one of the app's instances.",
+        settings={"allow_interspersed_args": False},
+    ),
     "events": Entry("events", "Show what has happened to the app's instances, oldest first."),
     "status": Entry("status", "Show the app's version and instances."),
     "logs": Entry("logs", "Print what the app's instances wrote."),

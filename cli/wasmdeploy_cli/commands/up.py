@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from wasmdeploy_cli.commands.options import HERE, Json, ManifestPath, Variables
+from wasmdeploy_cli.commands.options import HERE, Environment, Json, ManifestPath, Variables
 from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.errors import ConfigError
 
@@ -17,9 +17,10 @@ def command(
         str,
         typer.Option("--listen", metavar="HOST:PORT", help="Address to serve on; port 0 picks a free one."),
     ] = "127.0.0.1:3000",
-    env: Annotated[
+    env: Environment = "",
+    guest_env: Annotated[
         list[str] | None,
-        typer.Option("--env", "-e", metavar="K=V", help="Environment of all components; repeatable."),
+        typer.Option("--guest-env", "-e", metavar="K=V", help="Environment of all components; repeatable."),
     ] = None,
     variable: Variables = None,
     build: Annotated[bool, typer.Option("--build", "-b", help="Build the app first.")] = False,
@@ -35,11 +36,11 @@ def command(
     from wasmdeploy_cli.manifest import load, read_values
 
     out = Output(as_json)
-    app = load(path)
+    app = load(path, env)
     if app.command:
         source = app.source(app.command.component)
         raise ConfigError(f"{app.name} is a command: it serves nothing", f"run it: wasmdeploy run {source}")
-    options = Options(*address(listen), pairs(env or [], "--env"), read_values(variable or []))
+    options = Options(*address(listen), pairs(guest_env or [], "--guest-env"), read_values(variable or []))
     listener = bound(options.host, options.port)  # a port in use is said before a long build
     if build:
         build_app(app, out)

@@ -36,7 +36,7 @@ def check_guest(app: App, name: str) -> Checked:
 
 
 def check_nomad(nomad: Nomad, app: App) -> None:
-    """Nomad answers, and a node that could take the app has the driver and Consul; raises ClusterError."""
+    """Nomad answers, lets us register, and has a node with driver and Consul for the app; raises ClusterError."""
     regions = nomad.regions()
     if app.deploy.region not in regions:
         raise ClusterError(
@@ -47,6 +47,7 @@ def check_nomad(nomad: Nomad, app: App) -> None:
         raise ClusterError(
             f"Nomad has no namespace {app.namespace!r}", f"make it: nomad namespace apply {app.namespace}"
         )
+    nomad.require_submit()
     ready = [
         node
         for node in nomad.nodes()

@@ -22,12 +22,13 @@ class Consul:
         """Whether there is an address to ask."""
         return bool(self._settings.consul)
 
-    def require_leader(self) -> None:
-        """Raise where Consul has no leader, and so takes no registration."""
-        if self._get("status/leader") in ("", None):
-            raise ClusterError(
-                f"Consul at {self._settings.consul} has no leader", "see: consul operator raft list-peers"
-            )
+    def leader(self) -> str:
+        """The leader's address; raises where there is none, which takes no registration."""
+        if leader := self._get("status/leader"):
+            return str(leader)
+        raise ClusterError(
+            f"Consul at {self._settings.consul} has no leader", "see: consul operator raft list-peers"
+        )
 
     def services(self) -> dict[str, list[str]]:
         """Every service by name, with all tags of its instances."""
@@ -36,6 +37,10 @@ class Consul:
     def has(self, service: str) -> bool:
         """Whether any instance of a service is registered."""
         return bool(self._get(f"catalog/service/{quote(service, safe='')}"))
+
+    def healthy(self, service: str) -> int:
+        """How many instances of a service pass their checks: what Traefik should route to."""
+        return len(self._get(f"health/service/{quote(service, safe='')}?passing=true") or [])
 
     def checks(self, service: str) -> list[dict[str, Any]]:
         """The health checks of a service's instances, with what they answered last."""
@@ -50,7 +55,8 @@ class Consul:
         if answer.status == 403:
             raise ClusterError(
                 f"Consul at {settings.consul} refuses to read {path}",
-                "set CONSUL_HTTP_TOKEN to a token whose policy allows service:read and node:read",
+                "set CONSUL_HTTP_TOKEN to a token whose policy allows service:read and node:read; "
+                "see: consul acl token read -self",
             )
         if answer.status != 200:
             text = answer.body.decode(errors="replace").strip()[:200]

@@ -53,15 +53,7 @@ def propose(app: App, settings: Settings, options: Options, nomad: Nomad, out: O
     """
     base = options.component_dir or settings.components
     guests = check_guests(app)
-    consul = Consul(settings)
-    with out.step("check", "Nomad, Consul and Vault"):
-        check_nomad(nomad, app)
-        require_way(app, base)
-        if consul.known and app.in_consul:
-            consul.require_leader()
-        current = nomad.job(app.name)
-        check_conflicts(app, current, nomad, consul)
-        revision = check_secrets(settings, app, out)
+    current, revision = check_cluster(app, settings, options, nomad, out)
     job = build_job(
         app,
         Artifacts(
@@ -74,6 +66,25 @@ def propose(app: App, settings: Settings, options: Options, nomad: Nomad, out: O
         canaries=options.canaries,
     )
     return Proposal(app, guests, base, _restarted(job, current), current)
+
+
+def check_cluster(
+    app: App, settings: Settings, options: Options, nomad: Nomad, out: Output
+) -> tuple[Json | None, str]:
+    """Ask Nomad, Consul and Vault whether they would take the app: nothing of it needs to be built.
+
+    Gives the job that runs now, and the secrets' paths with their versions. Raises ConfigError, ClusterError and
+    SecretError.
+    """
+    consul = Consul(settings)
+    with out.step("check", "Nomad, Consul and Vault"):
+        check_nomad(nomad, app)
+        require_way(app, options.component_dir or settings.components)
+        if consul.known and app.in_consul:
+            consul.leader()
+        current = nomad.job(app.name)
+        check_conflicts(app, current, nomad, consul)
+        return current, check_secrets(settings, app, out)
 
 
 def _restarted(job: Json, current: Json | None) -> Json:

@@ -34,6 +34,8 @@ def wait_until_served(
     if alone:
         with out.step("leave", "instances of other versions"):
             _wait_for_others(job["ID"], nomad, version)
+            if settings.traefik and way.host:
+                _wait_for_route(way, settings)  # the old version's router, which may have answered, is gone
 
 
 def _wait_for_route(way: Reach, settings: Settings) -> None:

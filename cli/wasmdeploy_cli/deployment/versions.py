@@ -81,10 +81,24 @@ def restart(nomad: Nomad, target: Target, out: Output) -> Registered:
     return register(job, current["JobModifyIndex"], nomad, out)
 
 
-def scale(nomad: Nomad, target: Target, count: int, out: Output) -> Registered:
-    """Run `count` instances, until a deploy says otherwise."""
+def scale(nomad: Nomad, target: Target, count: int, out: Output, *, component: str = "") -> Registered:
+    """Run `count` instances, until a deploy says otherwise; `component` may name the app's only one."""
     current = require_job(nomad, target)
+    if component:
+        require_alone(current, component)
     return register(copied(current, count=count), current["JobModifyIndex"], nomad, out)
+
+
+def require_alone(job: Json, component: str) -> None:
+    """Raise DeployError unless a job has this component and no other: those of an app share their instances."""
+    known = sorted(digests(job))
+    if component not in known:
+        raise DeployError(f"{job['ID']} has no component {component!r}", f"it has: {', '.join(known)}")
+    if len(known) > 1:
+        raise DeployError(
+            f"{component!r} cannot be scaled alone: each instance of {job['ID']} runs {', '.join(known)}",
+            "scale them together: wasmdeploy scale N; or make it an app of its own",
+        )
 
 
 def promote(nomad: Nomad, target: Target, out: Output) -> Registered:

@@ -1,4 +1,4 @@
-"""What the checks ask Nomad, Consul and Traefik: one GET, JSON or an error that is a finding."""
+"""What the checks ask Nomad and Traefik: one GET, JSON or an error that is a finding."""
 
 from __future__ import annotations
 
@@ -31,38 +31,25 @@ class Api:
             headers=self.settings.nomad_headers,
             timeout=_PATIENCE,
         )
-        hint = "set NOMAD_TOKEN to a token whose policies allow it; see: nomad acl token self"
-        return _json("Nomad", self.settings.nomad, path, answer, hint)
-
-    def consul(self, path: str) -> Any:
-        """What Consul answers below /v1/, None for 404."""
-        answer = request(
-            "Consul",
-            "GET",
-            f"{self.settings.consul}/v1/{path}",
-            tls=self.settings.consul_tls,
-            headers=self.settings.consul_headers,
-            timeout=_PATIENCE,
-        )
-        hint = "set CONSUL_HTTP_TOKEN to a token whose policies allow it; see: consul acl token read -self"
-        return _json("Consul", self.settings.consul, path, answer, hint)
+        return _json(self.settings.nomad, path, answer)
 
     def traefik(self, url: str, headers: Mapping[str, str] | None = None) -> Answer:
         """What Traefik answers, whatever that is."""
         return request("Traefik", "GET", url, headers=headers, timeout=_PATIENCE)
 
 
-def _json(what: str, address: str, path: str, answer: Answer, hint: str) -> Any:
+def _json(address: str, path: str, answer: Answer) -> Any:
     if answer.status == 404:
         return None
     text = " ".join(answer.body.decode(errors="replace").split())[:200]
     if answer.status in (401, 403):
-        raise ClusterError(f"{what} at {address} refuses {path}: {text}", hint)
+        raise ClusterError(
+            f"Nomad at {address} refuses {path}: {text}",
+            "set NOMAD_TOKEN to a token whose policies allow it; see: nomad acl token self",
+        )
     if answer.status != 200:
-        raise ClusterError(f"{what} at {address}: {path}: HTTP {answer.status} {text}")
+        raise ClusterError(f"Nomad at {address}: {path}: HTTP {answer.status} {text}")
     try:
         return json.loads(answer.body)
     except ValueError as error:
-        raise ClusterError(
-            f"{address} does not answer like {what}", f"check the address of {what}"
-        ) from error
+        raise ClusterError(f"{address} does not answer like Nomad", "check the address of Nomad") from error

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from wasmdeploy_cli.doctor.api import Api
+from wasmdeploy_cli.deployment.consul import Consul
 from wasmdeploy_cli.doctor.finding import Finding, failed
 from wasmdeploy_cli.errors import ClusterError
+from wasmdeploy_cli.nomad import Settings
 
 
-def consul_findings(api: Api) -> list[Finding]:
+def consul_findings(settings: Settings) -> list[Finding]:
     """Whether it answers, has a leader, and shows its catalogue to our token."""
-    address = api.settings.consul
-    if not address:
+    consul = Consul(settings)
+    if not consul.known:
         return [
             Finding(
                 "cluster",
@@ -22,21 +23,10 @@ def consul_findings(api: Api) -> list[Finding]:
             )
         ]
     try:
-        if not (leader := api.consul("status/leader")):
-            return [
-                Finding(
-                    "cluster",
-                    "consul",
-                    "error",
-                    "Consul has no leader",
-                    address,
-                    "consul operator raft list-peers",
-                )
-            ]
-        services = api.consul("catalog/services") or {}
+        leader, services = consul.leader(), consul.services()
     except ClusterError as error:
         return [failed("cluster", "consul", error)]
-    if api.settings.consul_token.reveal() and "consul" not in services:
+    if settings.consul_token.reveal() and "consul" not in services:
         # Consul leaves out what a token may not see, rather than refusing.
         return [
             Finding(
@@ -48,16 +38,14 @@ def consul_findings(api: Api) -> list[Finding]:
                 'give its policy: service_prefix "" { policy = "read" }',
             )
         ]
-    return [
-        Finding("cluster", "consul", "ok", "answers", f"{address}, leader {leader}, {len(services)} services")
-    ]
+    seen = f"{settings.consul}, leader {leader}, {len(services)} services"
+    return [Finding("cluster", "consul", "ok", "answers", seen)]
 
 
-def healthy_instances(api: Api, service: str) -> int | None:
+def healthy_instances(settings: Settings, service: str) -> int | None:
     """How many instances Traefik should route to; None where that cannot be known."""
-    if not api.settings.consul:
-        return None
+    consul = Consul(settings)
     try:
-        return len(api.consul(f"health/service/{service}?passing=true") or [])
+        return consul.healthy(service) if consul.known else None
     except ClusterError:
         return None

@@ -45,7 +45,7 @@ def diagnose(path: Path, settings: Settings, version: str, *, app_only: bool = F
     if nomad[0].severity != "ok":
         return found
     found += node_checks(api, version)
-    found += consul_findings(api)
+    found += consul_findings(settings)
     if app is None:
         return found
     found += vault_findings(settings, app, _agent(api))
@@ -59,7 +59,9 @@ def shutdown_delay(app: App) -> float:
     digests = dict.fromkeys(app.component, f"sha256:{'0' * 64}")
     values = {name: "" for name, variable in app.variables.items() if not variable.secret}
     job = build_job(app, Artifacts(digests, "/nowhere"), values=values)
-    return float(job["TaskGroups"][0].get("ShutdownDelay", 0)) / _SECOND
+    group = job["TaskGroups"][0]
+    # Nomad's own catalogue has the service, and with it the delay, at the task.
+    return float(max(owner.get("ShutdownDelay", 0) for owner in (group, *group["Tasks"]))) / _SECOND
 
 
 def _agent(api: Api) -> dict[str, object] | None:

@@ -142,7 +142,7 @@ def refresh_finding(configuration: str, shutdown_delay: float) -> Finding:
 
 def route_findings(api: Api, app: App, status: int, body: bytes) -> list[Finding]:
     """Whether the host is routed, where there is something to route to."""
-    healthy = healthy_instances(api, app.service_name)
+    healthy = healthy_instances(api.settings, app.service_name)
     if not healthy:
         return []
     if status == 404 and body.strip() == b"404 page not found":

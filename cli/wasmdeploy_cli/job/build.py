@@ -11,7 +11,7 @@ from typing import Any
 from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.job.command import command_group, launching
 from wasmdeploy_cli.job.config import nomad_config
-from wasmdeploy_cli.job.route import canary_tags, traefik_tags, url
+from wasmdeploy_cli.job.route import OPEN, canary_tags, traefik_tags, url
 from wasmdeploy_cli.job.task import PAYLOAD, make_task
 from wasmdeploy_cli.manifest.app import App
 from wasmdeploy_cli.manifest.deploy import MIN_HEALTHY_SECONDS, Deploy
@@ -83,8 +83,9 @@ def build_job(
 
 def _ui(app: App) -> Json:
     ui: Json = {"Description": app.application.description or f"{app.name}, a WebAssembly app"}
-    if link := url(app):
-        ui["Links"] = [{"Label": "Open the app", "URL": link}]
+    own = {OPEN: link} if (link := url(app)) else {}
+    if links := {**own, **app.deploy.links}:
+        ui["Links"] = [{"Label": label, "URL": link} for label, link in links.items()]
     return ui
 
 

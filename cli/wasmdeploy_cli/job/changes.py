@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from wasmdeploy_cli.job.config import unescape
-from wasmdeploy_cli.job.route import services
+from wasmdeploy_cli.job.route import OPEN, services
 from wasmdeploy_driver import task as driver
 from wasmdeploy_driver.variables import vault_location
 
@@ -155,6 +155,9 @@ def _settings(job: Mapping[str, Any], group: Json, task: Json) -> Iterator[tuple
     yield from _launching(job)
     yield "datacenters", ", ".join(job.get("Datacenters") or ())
     yield "description", str((job.get("UI") or {}).get("Description") or "")
+    for link in (job.get("UI") or {}).get("Links") or ():
+        if link["Label"] != OPEN:  # which follows from the route
+            yield f"links.{link['Label']}", str(link["URL"])
     yield "cpu", str(task["Resources"]["CPU"])
     yield "memory", str(task["Resources"]["MemoryMB"])
     yield "vault.role", str((task.get("Vault") or {}).get("Role") or "")

@@ -2,9 +2,9 @@
 
 Traefik merges the tags of all instances of a service. Two instances that give one router or load balancer
 different contents make it drop both, so each name carries a hash of what it stands for: versions that agree
-share it, versions that differ do not, and both are served while the one replaces the other. The guest's
-routes are no part of the rule: the executor routes paths itself, so a changed route changes the task and
-not the balancer.
+share it, versions that differ do not, and both are served while the one replaces the other. An app that does
+not answer every path has its routes in the rule: while versions with different ones serve side by side, each
+path reaches one that knows it. Which component answers is the executor's to know.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from typing import Any
 from wasmdeploy_cli.manifest.app import App
 
 CANARY_HEADER = "X-Canary"
-_HOST = re.compile(r"traefik\.http\.routers\.[^.]+\.rule=Host\(`([^`]+)`\)")
+OPEN = "Open the app"
+"""The label of the app's own link in Nomad's UI."""
+_HOST = re.compile(r"traefik\.http\.routers\.[^.]+\.rule=Host\(`([^`]+)`\)(?: && \(.*\))?")
 _SECURE = ("secure", "https", "tls")  # Traefik's own name for it is websecure
 
 
@@ -27,7 +29,7 @@ def traefik_tags(app: App) -> tuple[str, ...]:
     if not app.deploy.host:
         return ()
     # The manifest's reader lets only DNS names through, so none can end the backticks.
-    return ("traefik.enable=true", *_router(app, "", f"Host(`{app.deploy.host}`)"))
+    return ("traefik.enable=true", *_router(app, "", f"Host(`{app.deploy.host}`){_paths(app)}"))
 
 
 def canary_tags(app: App) -> tuple[str, ...]:
@@ -47,12 +49,30 @@ def canary_host(app: App) -> str:
     return f"canary.{app.deploy.host}"
 
 
+def _paths(app: App) -> str:
+    """What a rule says of paths: the app's routes and its health, nothing where it answers them all.
+
+    Nor with a percent sign in a route: the executor compares paths as they are sent, Traefik decodes them.
+    """
+    routes = [trigger.route for trigger in app.trigger.http]
+    if "/..." in routes or any("%" in route for route in routes):
+        return ""
+    said: list[str] = []
+    for route in sorted(routes):
+        base = route.removesuffix("/...").rstrip("/")
+        below = f"PathPrefix(`{base}/`)" if route.endswith("/...") else f"Path(`{base}/`)"
+        said += [f"Path(`{base}`)", below] if base else [below]
+    return f" && ({' || '.join([*said, f'Path(`{app.deploy.health_path}`)'])})"
+
+
 def _router(app: App, suffix: str, rule: str) -> tuple[str, ...]:
     deploy = app.deploy
     entrypoints = deploy.entrypoints or (("websecure",) if deploy.tls else ())
     settings = [f"rule={rule}"]
     if entrypoints:
         settings.append(f"entrypoints={','.join(entrypoints)}")
+    if deploy.middlewares:
+        settings.append(f"middlewares={','.join(deploy.middlewares)}")
     if deploy.tls:
         settings.append("tls=true")
         if deploy.cert_resolver:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from wasmdeploy_cli.manifest import grammar
@@ -127,6 +128,14 @@ class Deploy:
             "Traefik entry points of the route; without them, Traefik's default ones", grammar.entrypoints
         ),
     )
+    middlewares: tuple[str, ...] = field(
+        default=(),
+        metadata=doc(
+            "Traefik middlewares of the route, in their order, like `auth@file`; Traefik must know them, or it serves "
+            "no route",
+            grammar.middlewares,
+        ),
+    )
     tls: bool = field(
         default=False,
         metadata=doc(
@@ -187,6 +196,13 @@ class Deploy:
     periodic: Periodic | None = field(default=None, metadata=doc("when a command runs by itself"))
     parameterized: Parameterized | None = field(
         default=None, metadata=doc("what `wasmdeploy dispatch` gives to each run of a command")
+    )
+    links: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata=doc(
+            "URLs by label, like documentation and dashboards: shown on the job's page in Nomad's UI, beside the app's",
+            grammar.links,
+        ),
     )
     vault: Vault = field(default_factory=Vault, metadata=doc("where the app's secrets are"))
     limits: Limits = field(

@@ -167,6 +167,29 @@ def entrypoints(values: Sequence[str]) -> str:
     return ""
 
 
+def middlewares(values: Sequence[str]) -> str:
+    """Names that need no escaping in a Traefik tag, with the provider that defines them."""
+    for value in values:
+        if not re.fullmatch(r"[A-Za-z0-9_-]+@[a-z]+", value):
+            return f"{value!r} is no middleware with its provider, like auth@file"
+    return ""
+
+
+def links(values: Mapping[str, str]) -> str:
+    """What Nomad's UI can show: a label, and a web address."""
+    for label, value in values.items():
+        if not label.strip() or not label.isprintable():
+            return f"{label!r} is no label"
+        try:
+            parts = urlsplit(value)
+            valid = parts.scheme in ("http", "https") and bool(parts.hostname)
+        except ValueError:
+            valid = False
+        if not valid or re.search(r"[^!-~]", value):
+            return f"{value!r} is no http:// or https:// URL"
+    return ""
+
+
 def resolver(value: str) -> str:
     """A name that needs no escaping in a Traefik tag."""
     return "" if re.fullmatch(r"[A-Za-z0-9_-]*", value) else f"{value!r} is no name of a certificate resolver"

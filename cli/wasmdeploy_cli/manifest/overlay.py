@@ -24,6 +24,8 @@ def overlaid(source: Source, name: str) -> Source:
         return Source(source.path, data, source.lines)
     if name not in environments:
         hint = nearest(name, list(environments), "environments")
+        if "=" in name:
+            hint = "--env names an environment of the manifest; `wasmdeploy up` gives guests theirs with --guest-env"
         raise ConfigError(f"{source.path} has no environment {name!r} ([env.{name}])", hint)
     lines = dict(source.lines)
     for path, line in source.lines.items():

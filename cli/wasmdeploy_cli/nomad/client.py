@@ -25,6 +25,7 @@ class Nomad:
     def __init__(self, settings: Settings, namespace: str = "default", region: str = "") -> None:
         self._address = settings.nomad
         self._local = settings.local
+        self._region = region or "global"
         self._api = nomad.Nomad(
             address=settings.nomad,
             token=settings.nomad_token.reveal() or None,
@@ -83,6 +84,14 @@ class Nomad:
     def plan(self, job: Json) -> Json:
         """What registering the job would change, and what the scheduler would do; nothing is changed."""
         return dict(self._call(lambda: self._api.job.plan_job(job["ID"], {"Job": job}, diff=True)))
+
+    def require_submit(self) -> None:
+        """Raise where our token may not register jobs: planning one asks for the same right, and changes nothing."""
+        name = "wasmdeploy-check"
+        task: Json = {"Name": name, "Driver": "wasm", "Config": {}}
+        group: Json = {"Name": name, "Count": 1, "Tasks": [task]}
+        self.plan({"ID": name, "Name": name, "Type": "service", "Datacenters": ["*"],
+                   "Region": self._region, "Namespace": self.namespace, "TaskGroups": [group]})  # fmt: skip
 
     def register(self, job: Json, index: int) -> Json | None:
         """Register the job; the answer has `EvalID` and the job's new `JobModifyIndex`.

@@ -15,7 +15,7 @@ from wasmdeploy_cli.commands.table import COMMANDS, Entry, Group
 
 # What costs tens of milliseconds each to import; help needs none of it.
 HEAVY = {"asyncio", "grpc", "httpx", "hvac", "jinja2", "msgpack", "nomad", "psutil", "requests", "rich", "ssl",
-         "tomllib", "wasmtime"}  # fmt: skip
+         "tomllib", "wasmtime", "websockets"}  # fmt: skip
 PROGRAM = """
 import json, sys
 from wasmdeploy_cli.main import main
@@ -80,3 +80,15 @@ def test_a_line_of_help_is_the_commands_own(words: tuple[str, ...], entry: Entry
     assert text.splitlines()[0] == entry.help
     assert f"wasmdeploy {' '.join(words)}" in " ".join(text.split())
     assert "Example" in text
+
+
+# What they print has a form of its own: a guest's output, a job, a policy, a plugin block.
+OTHER_FORM = {("render",), ("run",), ("driver", "config")}
+
+
+@every_command
+def test_a_command_can_print_json(words: tuple[str, ...], entry: Entry) -> None:
+    """For programs, every command has --json."""
+    module = importlib.import_module(f"wasmdeploy_cli.commands.{entry.module}")
+    parameters = inspect.signature(getattr(module, entry.function)).parameters
+    assert bool({"as_json", "json"} & parameters.keys()) is (words not in OTHER_FORM)

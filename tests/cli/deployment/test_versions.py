@@ -1,6 +1,6 @@
 import pytest
 
-from wasmdeploy_cli.deployment.versions import chosen, copied
+from wasmdeploy_cli.deployment.versions import chosen, copied, require_alone
 from wasmdeploy_cli.errors import DeployError
 
 
@@ -55,3 +55,20 @@ def test_a_copy_comes_whole_before_the_old_one_leaves():
             }
         ],
     }  # fmt: skip
+
+
+def test_a_component_is_scaled_with_its_app():
+    """A name is accepted where it can only mean the app; else the error says why, and what to type."""
+
+    def job(*names):
+        config = {"component": [{name: [{"digest": "sha256:00"}]} for name in names]}
+        return {"ID": "shop", "TaskGroups": [{"Tasks": [{"Config": config}]}]}
+
+    require_alone(job("web"), "web")
+    with pytest.raises(DeployError, match="shop has no component 'wbe'") as caught:
+        require_alone(job("web"), "wbe")
+    assert caught.value.hint == "it has: web"
+    with pytest.raises(
+        DeployError, match="'web' cannot be scaled alone: each instance of shop runs api, web"
+    ):
+        require_alone(job("web", "api"), "web")

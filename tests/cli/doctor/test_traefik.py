@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.manifest.sample import SMALL, app
+from wasmdeploy_cli.doctor.diagnose import shutdown_delay
 from wasmdeploy_cli.doctor.traefik import dns_finding, refresh_finding
 
 JOB = Path(__file__).parents[3] / "jobspecs" / "traefik.nomad.hcl"
@@ -35,3 +37,9 @@ def test_names() -> None:
     assert finding is not None
     assert (finding.severity, "10.0.0.1" in finding.fix) == ("warning", True)
     assert dns_finding("shop.localhost", "") is None
+
+
+@pytest.mark.parametrize("catalog", ["consul", "nomad"])
+def test_how_long_an_instance_stays(tmp_path: Path, catalog: str) -> None:
+    """Whichever catalogue has the service: the delay is the group's or the task's."""
+    assert shutdown_delay(app(tmp_path, f'{SMALL}[deploy]\ncatalog = "{catalog}"\n')) == 5

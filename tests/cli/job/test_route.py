@@ -4,7 +4,8 @@ import pytest
 
 from tests.cli.manifest.sample import app
 from wasmdeploy_cli.job import Artifacts, Canaries, build_job
-from wasmdeploy_cli.job.route import canary_tags, reach, traefik_tags, url
+from wasmdeploy_cli.job.route import canary_tags, reach, routed_host, traefik_tags, url
+from wasmdeploy_cli.manifest.component import HttpTrigger
 
 
 @pytest.fixture
@@ -32,6 +33,35 @@ def test_tags(hello):
         "traefik.http.routers.team-hello-fad36af9.service=team-hello-fad36af9",
         "traefik.http.services.team-hello-fad36af9.loadbalancer.passhostheader=true",
     )
+
+
+def test_paths(hello):
+    """An app that does not answer every path has its routes, and its health, in the rule; its host is still found."""
+    triggers = tuple(HttpTrigger(route, "hello") for route in ("/b", "/a/...", "/"))
+    some = dataclasses.replace(
+        deployed(hello, host="h"), trigger=dataclasses.replace(hello.trigger, http=triggers)
+    )
+    rule = traefik_tags(some)[1].partition("rule=")[2]
+    assert rule == (
+        "Host(`h`) && (Path(`/`) || Path(`/a`) || PathPrefix(`/a/`) || Path(`/b`) || Path(`/b/`)"
+        " || Path(`/.well-known/wasmdeploy/health`))"
+    )
+    assert routed_host(traefik_tags(some)[1])[1] == "h"
+    encoded = dataclasses.replace(
+        some, trigger=dataclasses.replace(hello.trigger, http=(HttpTrigger("/a%20b", "hello"),))
+    )
+    assert traefik_tags(encoded)[1].endswith("rule=Host(`h`)")
+
+
+def test_middlewares(hello):
+    """They are part of the route: another list is another router, beside the old one until that leaves."""
+    plain, tagged = (
+        deployed(hello, host="h", middlewares=names) for names in ((), ("auth@file", "zip@file"))
+    )
+    name = traefik_tags(tagged)[1].split(".")[3]
+    assert f"traefik.http.routers.{name}.middlewares=auth@file,zip@file" in traefik_tags(tagged)
+    assert name not in "".join(traefik_tags(plain))
+    assert [tag for tag in canary_tags(tagged) if tag.endswith(".middlewares=auth@file,zip@file")]
 
 
 def test_versions_share_a_name_only_with_the_same_content(hello):

@@ -77,3 +77,23 @@ def test_values(check, valid, invalid):
     """Each check takes what is valid and says something about what is not."""
     assert [value for value in valid if check(value)] == []
     assert [value for value in invalid if not check(value)] == []
+
+
+@pytest.mark.parametrize("name", ["auth", "auth@", "a,b@file", "a b@file", "a@file@file", "`@file"])
+def test_no_middleware(name):
+    """A middleware has the provider that defines it, and nothing that a tag would read as more."""
+    assert (
+        grammar.middlewares(("good-1@file", name))
+        == f"{name!r} is no middleware with its provider, like auth@file"
+    )
+    assert grammar.middlewares(("good-1@file",)) == ""
+
+
+@pytest.mark.parametrize(
+    "url", ["", "docs", "ftp://x", "http://", "https://a b", "javascript:x", "http://[x"]
+)
+def test_no_link(url):
+    """A link is a web address with a label."""
+    assert grammar.links({"Docs": url}) == f"{url!r} is no http:// or https:// URL"
+    assert grammar.links({" ": "https://x"}) == "' ' is no label"
+    assert grammar.links({"Docs and more": "https://x:1/y?z=1#a"}) == ""

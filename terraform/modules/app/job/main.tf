@@ -13,7 +13,9 @@ locals {
   # The route. A router's name carries a hash of its settings: Traefik drops a router that two versions define differently.
   rendered_tags = try(local.service.Tags, [])
   entrypoints   = flatten([for tag in local.rendered_tags : regexall("^traefik\\.http\\.routers\\.[^.]+\\.(entrypoints=.*)$", tag)])
-  settings      = var.hostname == null ? [] : concat(["rule=Host(`${var.hostname}`)"], local.entrypoints)
+  middlewares   = flatten([for tag in local.rendered_tags : regexall("^traefik\\.http\\.routers\\.[^.]+[0-9a-f]\\.(middlewares=.*)$", tag)])
+  paths         = try(regex("^traefik\\.http\\.routers\\.[^.]+[0-9a-f]\\.rule=Host\\(`[^`]+`\\)( && .*)$", join("", [for tag in local.rendered_tags : tag if strcontains(tag, ".rule=") && !strcontains(tag, "-redirect.")]))[0], "")
+  settings      = var.hostname == null ? [] : concat(["rule=Host(`${var.hostname}`)${local.paths}"], local.entrypoints, local.middlewares)
   router        = "${local.job.Namespace}-${local.job.ID}-${substr(sha256(join("\n", local.settings)), 0, 8)}"
   tags = var.hostname == null ? local.rendered_tags : concat(
     ["traefik.enable=true"],
@@ -25,7 +27,9 @@ locals {
   )
 
   scheme       = length(regexall("(?i)secure|https|tls", join(" ", local.entrypoints))) > 0 ? "https" : "http"
-  rendered_url = try(local.job.UI.Links[0].URL, null)
+  open         = "Open the app"
+  links        = coalesce(try(local.job.UI.Links, null), [])
+  rendered_url = try([for link in local.links : link.URL if link.Label == local.open][0], null)
   url          = var.hostname == null ? local.rendered_url : "${local.scheme}://${var.hostname}/"
 
   variables = [
@@ -46,7 +50,10 @@ locals {
   instances = coalesce(var.instances, local.group.Count)
 
   changed = merge(local.job, {
-    UI = merge(local.job.UI, { for key, value in { Links = [{ Label = "Open the app", URL = local.url }] } : key => value if local.url != null })
+    UI = merge(local.job.UI, { for key, value in { Links = concat(
+      [for url in [local.url] : { Label = local.open, URL = url } if url != null],
+      [for link in local.links : link if link.Label != local.open],
+    ) } : key => value if length(value) > 0 })
     Update = merge(local.job.Update, {
       Canary      = local.instances
       MaxParallel = local.instances

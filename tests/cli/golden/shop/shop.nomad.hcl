@@ -11,11 +11,21 @@ job "shop" {
       label = "Open the app"
       url   = "https://shop.example.com/"
     }
+
+    link {
+      label = "Documentation"
+      url   = "https://docs.example.com/shop"
+    }
+
+    link {
+      label = "Dashboard"
+      url   = "https://grafana.example.com/d/shop?var=eu"
+    }
   }
 
   meta {
     app_version        = "2.4.1"
-    digest             = "sha256:4fffb92729fbbfc2edbc7533a0fbfb6ecdb78d67c70688abea6d618705459283"
+    digest             = "sha256:b592ce4f0c4f733c4028bc4f09a83913eb7b8d0f731feafa81018e9405e76f3a"
     revision           = "1"
     wasmdeploy_version = "0.1.0"
   }
@@ -62,18 +72,19 @@ job "shop" {
 
       tags = [
         "traefik.enable=true",
-        "traefik.http.routers.retail-shop-9cb8ffb6.rule=Host(`shop.example.com`)",
-        "traefik.http.routers.retail-shop-9cb8ffb6.entrypoints=websecure",
-        "traefik.http.routers.retail-shop-9cb8ffb6.tls=true",
-        "traefik.http.routers.retail-shop-9cb8ffb6.tls.certresolver=letsencrypt",
-        "traefik.http.routers.retail-shop-9cb8ffb6.service=retail-shop-9cb8ffb6",
-        "traefik.http.routers.retail-shop-9cb8ffb6-redirect.rule=Host(`shop.example.com`)",
-        "traefik.http.routers.retail-shop-9cb8ffb6-redirect.entrypoints=web",
-        "traefik.http.routers.retail-shop-9cb8ffb6-redirect.middlewares=retail-shop-9cb8ffb6-redirect",
-        "traefik.http.routers.retail-shop-9cb8ffb6-redirect.service=retail-shop-9cb8ffb6",
-        "traefik.http.middlewares.retail-shop-9cb8ffb6-redirect.redirectscheme.scheme=https",
-        "traefik.http.middlewares.retail-shop-9cb8ffb6-redirect.redirectscheme.permanent=true",
-        "traefik.http.services.retail-shop-9cb8ffb6.loadbalancer.passhostheader=true",
+        "traefik.http.routers.retail-shop-856224bb.rule=Host(`shop.example.com`)",
+        "traefik.http.routers.retail-shop-856224bb.entrypoints=websecure",
+        "traefik.http.routers.retail-shop-856224bb.middlewares=limit@file,zip@file",
+        "traefik.http.routers.retail-shop-856224bb.tls=true",
+        "traefik.http.routers.retail-shop-856224bb.tls.certresolver=letsencrypt",
+        "traefik.http.routers.retail-shop-856224bb.service=retail-shop-856224bb",
+        "traefik.http.routers.retail-shop-856224bb-redirect.rule=Host(`shop.example.com`)",
+        "traefik.http.routers.retail-shop-856224bb-redirect.entrypoints=web",
+        "traefik.http.routers.retail-shop-856224bb-redirect.middlewares=retail-shop-856224bb-redirect",
+        "traefik.http.routers.retail-shop-856224bb-redirect.service=retail-shop-856224bb",
+        "traefik.http.middlewares.retail-shop-856224bb-redirect.redirectscheme.scheme=https",
+        "traefik.http.middlewares.retail-shop-856224bb-redirect.redirectscheme.permanent=true",
+        "traefik.http.services.retail-shop-856224bb.loadbalancer.passhostheader=true",
       ]
 
       check {
