@@ -55,7 +55,7 @@ types: $(VENV)/dev
 fast: $(VENV)/dev
 	@$(BIN)/pytest -q -m "not guests and not stack"
 
-soak: $(VENV)/dev stack-programs  ## ten minutes of load (SOAK_SECONDS), and 200 kills on a real node (SOAK_KILLS, SOAK_SEED)
+soak: $(VENV)/dev stack-programs  ## ten minutes of load (SOAK_SECONDS), deploys and drains under load, and 200 kills on a real node (SOAK_KILLS, SOAK_SEED)
 	@SOAK_SECONDS=$${SOAK_SECONDS:-600} SOAK_KILLS=$${SOAK_KILLS:-200} $(BIN)/pytest -q -s -m soak
 
 bench: $(VENV)/dev  ## measure against the wasmtime command line; writes build/bench.json

@@ -65,6 +65,23 @@ class Page:
 
         return eventually(f"the page shows {words}", text, seconds)
 
+    def click(self, selector: str, seconds: float = 60) -> None:
+        """Click the first element of a CSS selector once there is one."""
+        found = f"document.querySelector({json.dumps(selector)})"
+        eventually(f"the page has {selector}", lambda: self.value(f"!!{found}"), seconds)
+        self.value(f"{found}.click()")
+
+    def type(self, text: str) -> None:
+        """Press a key for each character; a carriage return is Enter."""
+        for char in text:
+            enter = (
+                {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
+                if char == "\r"
+                else {"key": char}
+            )
+            self.call("Input.dispatchKeyEvent", type="keyDown", text=char, **enter)
+            self.call("Input.dispatchKeyEvent", type="keyUp", **enter)
+
     def save(self, file: Path) -> None:
         """Keep a picture of the page."""
         file.parent.mkdir(parents=True, exist_ok=True)

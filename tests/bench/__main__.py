@@ -11,13 +11,13 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.bench import load, node, programs, readme, report, servers, waits
+from tests.bench import deploys, load, node, programs, readme, report, servers, waits
 from tests.bench.cases import CASES, Case, selected
 from tests.bench.errors import BenchError
 from tests.bench.measure import QUICK, Effort, measure
 
 _BUILD = Path(__file__).parents[2] / "build"
-_NAMES = (*(case.name for case in CASES), *waits.CASES, *node.CASES)
+_NAMES = (*(case.name for case in CASES), *waits.CASES, *node.CASES, *deploys.CASES)
 
 
 def main() -> int:
@@ -92,6 +92,8 @@ def _bench(names: tuple[str, ...], effort: Effort) -> list[report.Row]:
     ours = [name for name in names if name in (*node.CASES, *node.LONG)]
     if ours:
         found += node.rows(ours, wasmtime, _BUILD / "bench", effort, _say)
+    if deploys.CASES[0] in names:
+        found += deploys.rows(wasmtime, _BUILD / "bench" / "deploy", effort, _say)
     _say(f"measured in {time.monotonic() - started:.0f} s on {os.cpu_count()} cores")
     return found
 

@@ -43,6 +43,7 @@ _OWN = {
     ("wake-rust", "p50_ms"): Goal("ours", 15),
     ("wake-python", "p50_ms"): Goal("ours", 25),
     ("density-parked", "pss_mb"): Goal("ours", 0.3),
+    ("deploy", "seconds"): Goal("ratio", 1.2),
     ("density-rust", "pss_mb"): Goal("ours", 8),
     ("density-python", "pss_mb"): Goal("ours", 13),
 }

@@ -62,20 +62,23 @@ class Load:
         if self._stop.is_set():
             self.sent -= 1
             return False
-        method, body, host = ("POST", _BODY, self.host) if number % 4 == 0 else ("GET", b"", self.host)
+        method, body = ("POST", _BODY) if number % 4 == 0 else ("GET", b"")
+        host, path = self.host, self.path
         writer.write(
-            f"{method} {self.path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-            + body
+            f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
         )
         try:
             status, text, keep = await asyncio.wait_for(_answer(reader), _PATIENCE)
         except (OSError, EOFError, TimeoutError, ValueError) as error:
-            self.failures.append(f"{method} {host}: {error!r}")
+            self._fail(f"{method} {host}{path}: {error!r}")
             return False
         self.bodies.add(text)
         if status != 200:
-            self.failures.append(f"{method} {host}: {status} {text[:80]!r}")
+            self._fail(f"{method} {host}{path}: {status} {text[:80]!r}")
         return keep
+
+    def _fail(self, what: str) -> None:
+        self.failures.append(f"after {time.monotonic() - self._started:.2f} s: {what}")
 
 
 async def _answer(reader: asyncio.StreamReader) -> tuple[int, str, bool]:

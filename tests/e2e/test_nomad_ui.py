@@ -9,7 +9,7 @@ import pytest
 
 from tests.browser import chromium, page
 from tests.driver.go_guests import go_guest
-from tests.e2e.world import World
+from tests.e2e.world import World, eventually
 
 pytestmark = [
     pytest.mark.stack,
@@ -34,11 +34,20 @@ source = "shown.wasm"
 
 [deploy]
 host = "shown.localhost"
+links = { Documentation = "https://docs.example/shown" }
+"""
+# What Nomad's UI has in its terminal, which draws its text on a canvas.
+TERMINAL = """
+(() => {
+  const screen = window.execTerminal && window.execTerminal.buffer.active;
+  if (!screen) return "";
+  return Array.from({length: screen.length}, (_, i) => screen.getLine(i).translateToString(true)).join("\\n");
+})()
 """
 
 
-def test_the_job_page_tells_what_the_app_is(world: World, tmp_path: Path) -> None:
-    """The job's page has its description, its state and a link to the app; the task's page tells its story."""
+def test_what_an_operator_sees_and_types(world: World, tmp_path: Path) -> None:
+    """The job's page has description, state and links, the task's page its story; its terminal is the app's console."""
     (tmp_path / "wasmdeploy.toml").write_text(MANIFEST)
     (tmp_path / "shown.wasm").write_bytes(go_guest("go-cgi").read_bytes())
     app = tomllib.loads(MANIFEST)
@@ -53,6 +62,7 @@ def test_the_job_page_tells_what_the_app_is(world: World, tmp_path: Path) -> Non
             browser.save(PICTURES / "job.png")
             assert "shown" in shown
             assert ["Open the app", "http://shown.localhost/"] in links
+            assert ["Documentation", "https://docs.example/shown"] in links
 
             allocation = world.running("shown")
             (task,) = allocation["TaskStates"]
@@ -60,5 +70,27 @@ def test_the_job_page_tells_what_the_app_is(world: World, tmp_path: Path) -> Non
             told = browser.shows("Recent Events", "Received", "Started")
             browser.save(PICTURES / "task.png")
             assert task in told
+
+            browser.open(f"{world.stack.nomad_addr}/ui/exec/shown?namespace=default")
+            browser.click(".toggle-button")  # the group, which shows its tasks
+            browser.click(".task-item")
+
+            def screen(*words: str) -> str:
+                """The terminal's text once it has all the words."""
+
+                def text() -> str:
+                    shown = str(browser.value(TERMINAL) or "")
+                    return shown if all(word in shown for word in words) else ""
+
+                return eventually(f"the terminal shows {words}", text, 60)
+
+            screen("nomad alloc exec", "/bin/bash")
+            browser.value("window.execTerminal.focus()")
+            browser.type("\r")
+            screen("shown>")
+            browser.type("routes\r")
+            assert "/..." in screen("shown>", "routes", "/...").partition("routes")[2]
+            browser.save(PICTURES / "exec.png")
+            browser.type("exit\r")
     finally:
         world.cli("destroy", tmp_path)
