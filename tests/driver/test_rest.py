@@ -102,7 +102,7 @@ def test_new_values_leave_nothing_of_the_old(tmp_path, isolation):
         dir=(Dir("data", "/data"),),
     )
     launch = Launch("t", Task("a", component=(component,)), tmp_path, CACHE, tmp_path / "o", tmp_path / "e")
-    image = Image(launch, compile_all(launch, lambda *_: None), words(0))
+    image = Image.opened(launch, compile_all(launch, lambda *_: None), words(0))
     request = encode_request(Request("GET", "http", b"a", b"/env", (), b"", "", None))
     out, into = output_pipe()
 

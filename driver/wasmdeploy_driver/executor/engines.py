@@ -55,8 +55,8 @@ class Engines:
 
     def renew(self, image: Image) -> None:
         """Start them from another image of the same guests from now on."""
-        os.close(self._content)
-        self._content = memory_file(image.to_bytes())
+        before, self._content = self._content, memory_file(image.to_bytes())
+        os.close(before)
 
     def __call__(self, changed: Callable[[EngineWorker], None]) -> EngineWorker | None:
         """A new one, whose changes `changed` is told; None where there is no room for it now."""

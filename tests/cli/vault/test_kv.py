@@ -71,3 +71,13 @@ def test_a_path_without_a_mount(path: str) -> None:
     """A path needs a mount and something below it."""
     with pytest.raises(SecretError, match="needs a mount"):
         split(path)
+
+
+def test_credentials_are_not_read_here(vault: VaultServer) -> None:
+    """What Vault makes when it is read is for tasks, which renew and revoke it."""
+    stored = StoredSecrets(Vault(vault.settings()))
+    with pytest.raises(
+        SecretError, match="database/creds/app#username is made by Vault when a task reads it"
+    ) as caught:
+        stored.read("database/creds/app", "username")
+    assert "--variable NAME=@FILE" in caught.value.hint
