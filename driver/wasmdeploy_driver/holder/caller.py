@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -11,6 +12,7 @@ from typing import Any
 
 from wasmdeploy_driver.executor.holder import MAX_MESSAGE, MOST_DESCRIPTORS, encode
 
+_MOST_WAITING = 100_000  # messages: some for each task that a node can have
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid
 
 
@@ -52,7 +54,9 @@ class Caller:
         return message, descriptors
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Send a message, in its turn; raises OSError where the other side has gone."""
+        """Send a message, in its turn; raises OSError where the other side has gone, or has not read for long."""
+        if len(self._out) >= _MOST_WAITING:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         self._out.append(encode(message))
         self.flush()
 

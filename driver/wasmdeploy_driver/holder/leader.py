@@ -9,6 +9,7 @@ A change is sent to the other process first: what is in its queue outlives the s
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import os
 import select
@@ -25,10 +26,10 @@ from wasmdeploy_driver.executor.holder import MAX_MESSAGE, MOST_DESCRIPTORS, dec
 from wasmdeploy_driver.holder import health
 from wasmdeploy_driver.holder.caller import Caller
 from wasmdeploy_driver.holder.holdings import Held, Holdings, close
+from wasmdeploy_driver.holder.pair import Following, Second
 from wasmdeploy_driver.holder.wake import (
     Executor,
     become,
-    close_all_but,
     record,
     recorded,
     start_time,
@@ -43,11 +44,6 @@ _TIDY_SECONDS = 30.0
 _IDLE_SECONDS = 10.0  # after which it ends where nobody needs it
 _AGAIN_SECONDS = 0.2  # after an executor that could not be forked
 _PATIENCE = Patience()
-
-
-class _Following(Exception):  # noqa: N818  # no error: the way out of the loop for a process that was just forked
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
 
 
 def hold(door: socket.socket, lock: int, executor: Executor) -> None:
@@ -82,8 +78,7 @@ class Leader:
         self._epoll = select.epoll()
         self._ready: dict[int, Callable[[], None]] = {}
         self._callers: dict[int, Caller] = {}
-        self._second: socket.socket | None = None
-        self._second_pid = 0
+        self._second = Second(self._let_go)
         self._executors: dict[str, tuple[int, int]] = {}  # of woken tasks
         self._ending: dict[str, int] = {}  # pidfds of executors that are about to end
         self._deadlines: dict[tuple[str, int], float] = {}  # of clients
@@ -105,7 +100,7 @@ class Leader:
                 self._look_at_the_time()
                 if not (happened or self._callers or self._holdings.by_state):
                     self._end()
-        except _Following as following:
+        except Following as following:
             return following.connection
 
     def _begin(self) -> None:
@@ -113,7 +108,7 @@ class Leader:
             end.setblocking(False)
         signal.set_wakeup_fd(self._woken.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        self._fork_second()
+        self._second.renew()
         self._on(self._waking.fileno(), self._children_ended)
         self._on(self._door.fileno(), self._accept_caller)
         for held in tuple(self._holdings.by_state.values()):
@@ -126,8 +121,7 @@ class Leader:
 
     def _end(self) -> None:
         """End both processes: there is neither a task nor a plugin that may have one."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._second_pid, signal.SIGKILL)
+        self._second.kill()
         os._exit(0)
 
     def _on(self, descriptor: int, ready: Callable[[], None], events: int = select.EPOLLIN) -> None:
@@ -141,51 +135,19 @@ class Leader:
 
     # the second process
 
-    def _fork_second(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        pid = os.fork()
-        if not pid:
-            self._become_second(ours, theirs)
-        theirs.close()
-        self._second, self._second_pid = ours, pid
-
-    def _become_second(self, ours: socket.socket, theirs: socket.socket) -> None:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    def _let_go(self) -> list[int]:
+        """In the second process, just forked: close what is the first one's own, and give the descriptors of both."""
         self._epoll.close()
-        for each in (ours, self._waking, self._woken, self._second):
-            if each is not None:
-                each.close()
-        for caller in self._callers.values():
-            caller.connection.close()
+        self._second.close()
+        for each in (self._waking, self._woken, *(caller.connection for caller in self._callers.values())):
+            each.close()
         held = (each for held in self._holdings.by_state.values() for each in held.descriptors)
-        close_all_but({self._door.fileno(), self._lock, theirs.fileno(), *held})
-        raise _Following(theirs)
+        return [self._door.fileno(), self._lock, *held]
 
     def _change(self, change: Mapping[str, Any], descriptors: Sequence[int] = ()) -> None:
         """Change what is held, in the second process first."""
-        message = encode(change)
-        for attempt in range(2):
-            try:
-                if self._second is not None:
-                    socket.send_fds(self._second, [message], descriptors)
-                    break
-            except OSError:  # it has died, or hangs
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self._second_pid, signal.SIGKILL)
-            if not attempt:
-                self._renew_second()
+        self._second.tell(encode(change), descriptors)
         self._holdings.apply(change, descriptors)
-
-    def _renew_second(self) -> None:
-        if self._second is not None:
-            self._second.close()
-            self._second = None
-        try:
-            self._fork_second()
-        except OSError as error:
-            sys.stderr.write(f"no second process can be forked: {error.strerror}\n")
 
     def _children_ended(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -197,8 +159,8 @@ class Leader:
                 return
             if not pid:
                 return
-            if pid == self._second_pid:
-                self._renew_second()
+            if pid == self._second.pid:
+                self._second.renew()
                 continue
             for state, (executor, _) in tuple(self._executors.items()):
                 if executor == pid:
@@ -208,10 +170,14 @@ class Leader:
     # callers
 
     def _accept_caller(self) -> None:
-        with contextlib.suppress(BlockingIOError, ConnectionAbortedError):
+        try:
             connection, _ = self._door.accept()
-            caller = self._callers[connection.fileno()] = Caller(connection)
-            self._on(connection.fileno(), lambda: self._called(caller))
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                time.sleep(_AGAIN_SECONDS)  # whoever connects waits
+            return
+        caller = self._callers[connection.fileno()] = Caller(connection)
+        self._on(connection.fileno(), lambda: self._called(caller))
 
     def _called(self, caller: Caller) -> None:
         descriptors: list[int] = []
@@ -303,7 +269,7 @@ class Leader:
         pid, started = held.executor
         try:
             descriptor = os.pidfd_open(pid)
-        except ProcessLookupError:
+        except OSError:
             self._ended(held)
             return
         if start_time(pid) != started:
@@ -445,6 +411,8 @@ class Leader:
         now = time.monotonic()
         if now >= self._tidy_at:
             self._tidy_at = now + _TIDY_SECONDS
+            if not self._second.is_there:
+                self._second.renew()
             for state in tuple(self._holdings.by_state):
                 if not (Path(state) / control.LAUNCH).exists():  # the task was removed, and nobody said so
                     self._drop(state)

@@ -84,8 +84,11 @@ class Runner:
             on_event("parking", f"the app will stay awake: {error.message}")
 
     def _clear(self, directory: Path) -> None:
-        """Discard what an earlier start of the task has left that nobody told Nomad of: agent and plugin had died."""
-        known = {handle.state.directory for handle in self._handles.values()}
+        """Discard what an earlier start of the task has left that nobody told Nomad of: agent and plugin had died.
+
+        In a thread, as `sweep`: handles come and go meanwhile.
+        """
+        known = {handle.state.directory for handle in tuple(self._handles.values())}
         for each in (directory, *other_starts(directory)):
             if each not in known:
                 discard(each)
@@ -145,7 +148,7 @@ class Runner:
 
     def sweep(self) -> None:
         """Clear what Nomad will not ask for again: starts cut short, tasks whose allocation is gone."""
-        known = {handle.state.directory for handle in self._handles.values()}
+        known = {handle.state.directory for handle in tuple(self._handles.values())}
         try:
             directories = list((self.data_dir / "tasks").iterdir())
         except OSError:
