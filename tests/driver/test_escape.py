@@ -1,6 +1,8 @@
 """What a hostile guest, and a hostile task beside it, try: each attempt fails, and the task stays under control."""
 
+import contextlib
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from tests.driver.executor_process import Executor, until
 from tests.driver.go_guests import go_guest
 from wasmdeploy_driver.executor import control
+from wasmdeploy_driver.executor.launch import Isolation
 from wasmdeploy_driver.task import Dir, Limits, Task
 
 pytestmark = pytest.mark.guests
@@ -81,3 +84,48 @@ def test_a_guest_that_takes_every_descriptor(tmp_path):
         assert executor.call("inspect")["state"] == "running"
         executor.call("stop", timeout=1.0)
         assert executor.exit()["exit_code"] == 143
+
+
+def test_a_guest_that_writes_large_files(tmp_path):
+    """Where the operator bounds files, each ends there with an error for the guest; the task goes on."""
+    with tool(tmp_path, "fill", "/data/sub", isolation=Isolation(file_bytes=3 << 20)) as executor:
+        executor.start()
+        assert executor.exit()["exit_code"] == 0
+        said = executor.stdout.read_text().splitlines()
+        assert [line.partition(": ")[0] for line in said] == [
+            f"stopped after {size} MiB" for size in (3, 6, 9)
+        ]
+        assert all("file too large" in line.lower() for line in said)
+        sizes = [each.stat().st_size for each in (executor.task_dir / "data" / "sub").iterdir()]
+        assert sizes == [3 << 20] * 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_guest_that_fills_the_disk(tmp_path):
+    """Its writes fail; the executor answers and ends the task in order, though it has no room either."""
+    with tool(tmp_path, "fill", "/data/sub") as executor, small_disk(executor.task_dir / "data" / "sub"):
+        executor.start()
+        assert executor.exit()["exit_code"] == 0
+        said = executor.stdout.read_text().splitlines()
+        assert len(said) == 3
+        assert all("no space left" in line.lower() for line in said)
+
+
+@contextlib.contextmanager
+def small_disk(place):
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", place], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def test_a_guest_that_takes_all_memory(tmp_path):
+    """It ends at its limit, as a program that finds no memory; its executor tells so and is not larger for it."""
+    with tool(tmp_path, "eat") as executor:
+        executor.start()
+        status = executor.exit()
+        assert status["exit_code"] not in (0, 1)
+        assert "ate 64 MiB" in executor.stdout.read_text()
+        assert "ate 128 MiB" not in executor.stdout.read_text()
+        assert "out of memory" in executor.stderr.read_text()
