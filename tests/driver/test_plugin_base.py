@@ -65,6 +65,12 @@ def test_path_that_depends_on_the_agent_is_refused(plugin, config):
     [
         ({"executor": "clone"}, "executor is 'clone', which is neither"),
         ({"log_collection": "none"}, "log_collection is 'none', which is neither"),
+        ({"engines": ["in-process", "v8"]}, "engines: 'v8' is neither"),
+        ({"cache": {"max_size": 0}}, "cache.max_size must be at least 1"),
+        ({"cache": {"dir": "cache"}}, "'cache' is not an absolute path"),
+        ({"log_file": "../log"}, "is not an absolute path"),
+        ({"stats_interval": "often"}, "stats_interval: 'often' is no duration"),
+        ({"max_limits": {"file_mb": -1}}, "max_limits.file_mb: -1 is negative"),
         ({"logs": {"max_files": 0}}, "logs.max_files must be at least 1"),
         ({"logs": {"max_file_size": -1}}, "logs.max_file_size must be at least 1"),
     ],

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import os
+import pwd
 import threading
 from pathlib import Path
 
@@ -156,6 +157,81 @@ def test_limits_beyond_the_operators_are_refused(tmp_path, limits, words):
         config = task_config(tmp_path, limits={"memory_mb": 64, "timeout": "0"})
         start(plugin, config)  # a command has no time limit
         destroy(plugin, config.id, force=True)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "component", "words"),
+    [
+        (
+            {"max_limits": {"memory_mb": 64}},
+            {"limits": {"memory_mb": 65}},
+            "component.web.limits.memory_mb: 65",
+        ),
+        (
+            {"max_limits": {"timeout": "5s"}},
+            {"limits": {"timeout": "6s"}},
+            "component.web.limits.timeout: 6s",
+        ),
+        ({"allow_network": False}, {"allowed_outbound_hosts": ["https://a.test"]}, "guests call nobody"),
+        ({"engines": ["in-process"]}, {"engine": "wasmtime"}, "no guests with the engine wasmtime"),
+        ({"engines": ["wasmtime"]}, {}, "no guests with the engine in-process"),
+    ],
+)
+def test_what_the_operator_does_not_allow(tmp_path, allowed, component, words):
+    """A component gets no more than the node allows, also where its own settings ask for it."""
+    web = {"web": {"source": "x.wasm", "route": ["/..."], **component}}
+    limits = {"memory_mb": 64, "timeout": "5s"}
+    with plugin_process() as plugin:
+        plugin.configure(tmp_path / "data", **allowed)
+        config = task_config(tmp_path, module="", component=web, http={"port": "http"}, limits=limits)
+        error = refused(plugin, config)
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert words in error.details()
+
+
+def test_where_the_operator_puts_things(tmp_path):
+    """The cache and the plugin's log lie where the configuration says, and the node has the engines that it names."""
+    chosen = {"cache": {"dir": str(tmp_path / "compiled"), "max_size": 100}, "log_file": str(tmp_path / "own.log"),
+              "engines": ["in-process"], "stats_interval": "300ms"}  # fmt: skip
+    config = task_config(tmp_path)
+    with plugin_process() as plugin:
+        plugin.configure(tmp_path / "data", **chosen)
+        first = next(plugin.driver.Fingerprint(driver_pb2.FingerprintRequest(), timeout=TIMEOUT))
+        assert first.attributes["driver.wasm.engines"].string_val == "in-process"
+        assert first.attributes["driver.wasm.landlock"].int_val >= 1
+        assert first.attributes["driver.wasm.seccomp"].bool_val
+        start(plugin, config)
+        launch = json.loads((state_directories(tmp_path / "data")[0] / "launch.json").read_text())
+        assert (launch["cache"], launch["cache_bytes"]) == (str(tmp_path / "compiled"), 100 << 20)
+        assert f"started task {config.id}" in (tmp_path / "own.log").read_text()
+        request = driver_pb2.TaskStatsRequest(task_id=config.id)
+        request.collection_interval.FromMilliseconds(1)
+        stream = plugin.driver.TaskStats(request, timeout=TIMEOUT)
+        one, two = (next(stream).stats.timestamp.ToMilliseconds() for _ in range(2))
+        assert two - one >= 290
+        stream.cancel()
+        destroy(plugin, config.id, force=True)
+    assert not (tmp_path / "data" / "cache").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run tasks as others")
+def test_users(tmp_path):
+    """A task runs as its own user, else the plugin's; nobody that there is not, and not root where a user is chosen."""
+    config = task_config(tmp_path)
+    with plugin_process() as plugin:
+        plugin.configure(tmp_path / "data", user="daemon")
+        for name, expected in (("nobody", pwd.getpwnam("nobody")), ("", pwd.getpwnam("daemon"))):
+            config.user = name
+            start(plugin, config)
+            launch = json.loads((state_directories(tmp_path / "data")[0] / "launch.json").read_text())
+            assert launch["isolation"] == {"uid": expected.pw_uid, "gid": expected.pw_gid}
+            destroy(plugin, config.id, force=True)
+        for name, words in (
+            ("no-such-user", "there is no user 'no-such-user'"),
+            ("root", "runs no task as root"),
+        ):
+            config.user = name
+            assert words in refused(plugin, config).details()
 
 
 def test_fingerprint_tries_the_import(monkeypatch, tmp_path):

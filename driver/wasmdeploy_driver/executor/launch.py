@@ -62,6 +62,7 @@ class Launch:
     cache: Path  # compiled guests
     stdout: Path  # FIFO or file that takes the guest's standard output
     stderr: Path
+    cache_bytes: int = 8 << 30  # how much of them is kept
     allow_paths: tuple[str, ...] = ()
     shared: Path | None = None  # the allocation's own directory: `alloc` where directories are named
     private: tuple[str, ...] = ("private",)  # directories of `root` with Nomad's own secrets: never a guest's

@@ -67,7 +67,8 @@ def _compile(
     limits = launch.task.limits_of(component) if component else launch.task.limits
     with guest_file(launch, source, digest, shown) as guest:
         form = _form(component or launch.task, guest.binary, shown)
-        path = Cache(launch.cache).compiled(guest, form, name, notify, fuel=limits.fuel > 0)
+        cache = Cache(launch.cache, launch.cache_bytes)
+        path = cache.compiled(guest, form, name, notify, fuel=limits.fuel > 0)
     return Compiled(shown, open_entry(path), form)
 
 

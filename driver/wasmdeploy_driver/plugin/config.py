@@ -12,7 +12,6 @@ from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.errors import ConfigError
 from wasmdeploy_driver.executor.launch import Isolation, LogFiles, VaultServer
 from wasmdeploy_driver.runner.executors import Way
-from wasmdeploy_driver.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,16 @@ class Logs:
 
 
 @dataclass(frozen=True, slots=True)
+class Cache:
+    """Where compiled guests are kept; what was not used for the longest time goes first."""
+
+    dir: str = field(
+        default="", metadata={"doc": "a directory for them alone; `cache` in `data_dir` if unset"}
+    )
+    max_size: int = field(default=8192, metadata={"doc": "how much of them is kept, in MB"})
+
+
+@dataclass(frozen=True, slots=True)
 class PluginConfig:
     """The plugin's configuration."""
 
@@ -70,6 +79,14 @@ class PluginConfig:
     allow_paths: tuple[str, ...] = field(
         default=(), metadata={"doc": "directories outside of the task from which guests may be loaded"}
     )
+    allow_network: bool = field(
+        default=True, metadata={"doc": "whether guests may call what their `allowed_outbound_hosts` list"}
+    )
+    engines: tuple[str, ...] = field(
+        default=("in-process", "wasmtime"),
+        metadata={"doc": "what may run guests: `in-process`, and the command line `wasmtime` of the node"},
+    )
+    cache: Cache = field(default_factory=Cache, metadata={"doc": "compiled guests"})
     max_limits: MaxLimits = field(
         default_factory=MaxLimits, metadata={"doc": "the most that a job's `limits` may say"}
     )
@@ -92,6 +109,13 @@ class PluginConfig:
         },
     )
     logs: Logs = field(default_factory=Logs, metadata={"doc": "the files that the driver writes"})
+    log_file: str = field(
+        default="", metadata={"doc": "the plugin's own log; `plugin.log` in `data_dir` if unset"}
+    )
+    stats_interval: str = field(
+        default="",
+        metadata={"doc": "the least time between two statistics of a task, whatever the agent asks"},
+    )
     vault: Vault = field(default_factory=Vault, metadata={"doc": "where secrets are read"})
 
     def check(self) -> None:
@@ -113,25 +137,18 @@ class PluginConfig:
                 raise ConfigError(f"plugin config: max_limits.{name}: {most} is negative")
         if self.max_limits.timeout:
             seconds(self.max_limits.timeout, "plugin config: max_limits.timeout")
-        for path in (self.data_dir, *self.allow_paths):
+        if unknown := sorted(set(self.engines) - {"in-process", "wasmtime"}):
+            raise ConfigError(
+                f'plugin config: engines: {unknown[0]!r} is neither "in-process" nor "wasmtime"'
+            )
+        if self.cache.max_size < 1:
+            raise ConfigError("plugin config: cache.max_size must be at least 1")
+        if self.stats_interval:
+            seconds(self.stats_interval, "plugin config: stats_interval")
+        chosen = filter(None, (self.cache.dir, self.log_file))
+        for path in (self.data_dir, *self.allow_paths, *chosen):
             if not Path(path).is_absolute() or ".." in Path(path).parts:
                 raise ConfigError(f"plugin config: {path!r} is not an absolute path without ..")
-
-    def refuse_excess(self, task: Task) -> None:
-        """Raise ConfigError where a job asks for more than the operator lets it have."""
-        most, limits = self.max_limits, task.limits
-        if most.memory_mb and limits.memory_mb > most.memory_mb:
-            raise ConfigError(
-                f"limits.memory_mb: {limits.memory_mb} is more than this node allows",
-                f"at most {most.memory_mb}",
-            )
-        if task.http is None or not most.timeout:
-            return
-        asked = seconds(limits.timeout, "limits.timeout")
-        if not asked or asked > seconds(most.timeout, "max_limits.timeout"):
-            raise ConfigError(
-                f"limits.timeout: {limits.timeout} is more than this node allows", f"at most {most.timeout}"
-            )
 
     def isolation(self, user: str) -> Isolation:
         """Whom the processes of a task run as that names `user`, and the largest file they write.
@@ -156,6 +173,16 @@ class PluginConfig:
         if self.log_collection == "nomad":
             return None
         return LogFiles(task, self.logs.max_files, self.logs.max_file_size << 20)
+
+    @property
+    def cache_dir(self) -> Path:
+        """Where compiled guests are."""
+        return Path(self.cache.dir or f"{self.data_dir}/cache")
+
+    @property
+    def own_log(self) -> Path:
+        """The plugin's own log."""
+        return Path(self.log_file or f"{self.data_dir}/plugin.log")
 
     @property
     def way(self) -> Way:

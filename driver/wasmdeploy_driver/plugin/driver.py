@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc  # noqa: TID251  # at home here
 
+from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.errors import WasmdeployError
 from wasmdeploy_driver.plugin import answers, exec, log
 from wasmdeploy_driver.plugin.config import PluginConfig
@@ -50,7 +51,7 @@ class Driver(driver_pb2_grpc.DriverServicer):  # type: ignore[misc]  # generated
         self._config = config
         self._mhz = _core_mhz(nomad.Topology)
         if fingerprint(config).health == driver_pb2.FingerprintResponse.HEALTHY:
-            log.to_file(Path(config.data_dir) / "plugin.log")
+            log.to_file(config.own_log)
         self._runner.configure(Path(config.data_dir), config.way)
         self._runner.sweep()
 
@@ -138,7 +139,8 @@ class Driver(driver_pb2_grpc.DriverServicer):  # type: ignore[misc]  # generated
     async def TaskStats(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
         """Tell a task's use of CPU and memory, at once and then at each interval until it ends."""
         handle = await self._handle(request.task_id, context)
-        interval = max(0.1, request.collection_interval.ToNanoseconds() / 1e9)
+        least = seconds(self._config.stats_interval or "100ms", "stats_interval")
+        interval = max(least, 0.1, request.collection_interval.ToNanoseconds() / 1e9)
         sampler = handle.sampler()
         while handle.exit is None:
             yield answers.stats(handle.id, sampler.read(), self._mhz)

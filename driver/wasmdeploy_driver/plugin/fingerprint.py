@@ -25,11 +25,16 @@ _CGROUPS = Path("/sys/fs/cgroup")
 
 def fingerprint(config: PluginConfig, engine_problem: str = "") -> Any:
     """One look at the node: healthy, or unhealthy with all reasons."""
-    reasons = [engine_problem, _without_wasmtime(), _unwritable(Path(config.data_dir)), _without_cgroups()]
+    reasons = [
+        engine_problem,
+        _without_wasmtime(),
+        _unwritable(Path(config.data_dir), config.cache_dir),
+        _without_cgroups(),
+    ]
     found = [reason for reason in reasons if reason]
     response = driver_pb2.FingerprintResponse
     return response(
-        attributes=_attributes(Path(config.data_dir) / "cache"),
+        attributes=_attributes(config),
         health=response.UNHEALTHY if found else response.HEALTHY,
         health_description="; ".join(found) or _HEALTHY,
     )
@@ -55,20 +60,21 @@ async def engine_problem() -> str:
     return f"wasmtime cannot be imported by {sys.executable}: {lines[-1]}"
 
 
-def _attributes(cache_dir: Path) -> Mapping[str, Any]:
-    command_line = shutil.which("wasmtime")
+def _attributes(config: PluginConfig) -> Mapping[str, Any]:
+    command_line = "wasmtime" in config.engines and shutil.which("wasmtime")
+    engines = [each for each in config.engines if each != "wasmtime" or command_line]
     text = {
         "driver.wasm.version": __version__,
         "driver.wasm.wasmtime": _wasmtime(),
         "driver.wasm.wasi": "preview1,0.2,0.3" if command_line else "preview1,0.2",
-        "driver.wasm.engines": "in-process,wasmtime" if command_line else "in-process",
+        "driver.wasm.engines": ",".join(engines),
     }
     attributes = {name: attribute_pb2.Attribute(string_val=value) for name, value in text.items() if value}
     attributes["driver.wasm.landlock"] = attribute_pb2.Attribute(int_val=landlock.version())
     attributes["driver.wasm.seccomp"] = attribute_pb2.Attribute(bool_val=seccomp.available())
     attributes["driver.wasm"] = attribute_pb2.Attribute(bool_val=True)
     # `unique`: what differs from node to node must not make a class of nodes each.
-    attributes["unique.driver.wasm.cache_mb"] = attribute_pb2.Attribute(int_val=_megabytes(cache_dir))
+    attributes["unique.driver.wasm.cache_mb"] = attribute_pb2.Attribute(int_val=_megabytes(config.cache_dir))
     return attributes
 
 
@@ -96,18 +102,24 @@ def _megabytes(directory: Path) -> int:
     return round(size / 1e7) * 10
 
 
-def _unwritable(data_dir: Path) -> str:
+def _unwritable(data_dir: Path, cache_dir: Path) -> str:
+    for name, directory in (("data_dir", data_dir), ("cache.dir", cache_dir)):
+        if reason := _closed(directory):
+            return f"{name if directory != data_dir / 'cache' else 'data_dir'} {directory}{reason}"
+    return ""
+
+
+def _closed(directory: Path) -> str:
     try:
-        for directory in (data_dir, data_dir / "cache"):
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not os.access(directory, os.W_OK | os.X_OK):
-                return f"data_dir {directory} is not writable"
-        room = os.statvfs(data_dir / "cache")
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(directory, os.W_OK | os.X_OK):
+            return " is not writable"
+        room = os.statvfs(directory)
     except OSError as error:
-        return f"data_dir {data_dir}: {error.strerror}"
+        return f": {error.strerror}"
     if room.f_flag & os.ST_RDONLY:
-        return f"data_dir {data_dir} is on a file system that is mounted read-only"
-    return "" if room.f_bavail else f"data_dir {data_dir}: no space is left"
+        return " is on a file system that is mounted read-only"
+    return "" if room.f_bavail else ": no space is left"
 
 
 def _without_cgroups() -> str:

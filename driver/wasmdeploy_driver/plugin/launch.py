@@ -13,6 +13,7 @@ from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.errors import ConfigError, SecretError
 from wasmdeploy_driver.executor.holder import SOCKET
 from wasmdeploy_driver.executor.launch import Cgroup, Launch, VaultServer
+from wasmdeploy_driver.plugin.admission import refuse_excess
 from wasmdeploy_driver.plugin.config import PluginConfig
 from wasmdeploy_driver.plugin.tokens import read_token
 from wasmdeploy_driver.runner.check import check
@@ -34,7 +35,7 @@ def launch_of(config: Any, plugin: PluginConfig, vault: VaultServer | None) -> L
             )
     _refuse_unserved(config)
     task = _task(config)
-    plugin.refuse_excess(task)
+    refuse_excess(plugin, task)
     host, port = _address(task, config)
     isolation = plugin.isolation(config.user)
     parks = seconds(task.idle_timeout, "idle_timeout") > 0
@@ -42,7 +43,8 @@ def launch_of(config: Any, plugin: PluginConfig, vault: VaultServer | None) -> L
         id=config.id,
         task=task,
         root=Path(config.alloc_dir) / config.name,
-        cache=Path(plugin.data_dir) / "cache",
+        cache=plugin.cache_dir,
+        cache_bytes=plugin.cache.max_size << 20,
         stdout=Path(config.stdout_path),
         stderr=Path(config.stderr_path),
         allow_paths=plugin.allow_paths,

@@ -54,7 +54,7 @@ def compile_external(launch: Launch, notify: Notify) -> ExternalGuest | None:
             _compile(program, arguments, guest.read(), entry, shown)
 
         kind = f"wasmtime-{_fingerprint(program, arguments)}"
-        entry = Cache(launch.cache).made(guest, kind, component.name, notify, make)
+        entry = Cache(launch.cache, launch.cache_bytes).made(guest, kind, component.name, notify, make)
         return ExternalGuest(component, guest.binary, open_entry(entry), program)
 
 
