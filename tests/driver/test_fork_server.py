@@ -245,7 +245,7 @@ def test_the_plugin_killed_during_a_start(tmp_path):
     with plugin_process(*EXECUTOR) as first:
         first.configure(tmp_path / "data")
         first.driver.StartTask.future(driver_pb2.StartTaskRequest(task=config))
-        until(lambda: (tmp_path / "data").glob("tasks/*/process.json"), "an executor is recorded")
+        until(lambda: list((tmp_path / "data").glob("tasks/*/process.json")), "an executor is recorded")
         server = fork_server(first)
         first.kill()
     server.wait(TIMEOUT)
