@@ -2,6 +2,7 @@ import http.client
 import json
 import os
 import random
+import shutil
 import socket
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
@@ -344,6 +345,14 @@ def namespace(tmp_path):
     holder.stdin.close()
     holder.stdout.close()
     holder.wait()
+
+
+def test_an_executor_whose_state_is_gone_ends(tmp_path):
+    """One that a killed plugin has left is forgotten with its directory, and still ends when its time comes."""
+    with Executor(tmp_path, app(go_guest()), go_guest()) as executor:
+        shutil.rmtree(executor.state)
+        executor.terminate()
+        assert executor.process.wait(PATIENCE) == 0
 
 
 def test_a_network_namespace(tmp_path, namespace):

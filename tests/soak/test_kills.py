@@ -188,13 +188,8 @@ class Soak:
         )
 
     def executors(self) -> dict[str, int]:
-        """The executor of each allocation; two of one are an error."""
-        found: dict[str, int] = {}
-        for process in self.world.executors():
-            if owner := self.owner_of(process):
-                assert owner not in found, f"two executors of {owner}"
-                found[owner] = process.pid
-        return found
+        """The executor of each allocation; `agree` has seen that each has one."""
+        return {owner: process.pid for process in self.world.executors() if (owner := self.owner_of(process))}
 
     def owner_of(self, process: psutil.Process) -> str:
         """The allocation of an executor, empty for any other process."""
@@ -208,7 +203,8 @@ class Soak:
         """Whether what runs for Nomad is what runs, each once."""
         stubs = [stub for each in (*self.apps, *self.commands) if (stub := each.stub())]
         running = sorted(stub["ID"] for stub in stubs if stub["ClientStatus"] == "running")
-        return running == sorted(self.executors())
+        # One that was forked the moment before its plugin was killed ends by itself, a minute later at most.
+        return running == sorted(map(self.owner_of, self.world.executors()))
 
 
 @pytest.fixture
@@ -252,7 +248,7 @@ def test_kills(soak: Soak) -> None:
     eventually("the log is collected", speaker.collected, PATIENCE)
     speaker.settle()
     eventually("all is written", lambda: set(speaker.owed) <= speaker.logged().keys(), PATIENCE)
-    logged = speaker.logged()
+    logged = eventually("the log can be read", speaker.logged, PATIENCE)
     assert [(line, logged[line]) for line in speaker.owed if logged[line] != 1] == []
     assert len(speaker.owed) + soak.lost == soak.said
     leave_nothing(soak)

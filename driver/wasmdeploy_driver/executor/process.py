@@ -120,7 +120,10 @@ class TaskProcess:
         if self._ended.is_set():
             return
         status = {"exit_code": exit_code, "signal": signal_number, "oom_killed": False, "error": error}
-        os.pwrite(self._exit, json.dumps(status).encode(), 0)
+        with contextlib.suppress(
+            OSError
+        ):  # on a full disk the status is lost, and the task ends all the same
+            os.pwrite(self._exit, json.dumps(status).encode(), 0)
         self._listeners.finish()
         self._consoles.close()
         self._ended.set()
