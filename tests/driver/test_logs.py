@@ -101,7 +101,10 @@ def test_every_process_of_an_app(tmp_path):
         executor.call("stop", timeout=5.0)
         executor.exit()
     text = log(tmp_path, "stderr")
-    assert (text.count("goroutine 1"), text.count("state: {")) == (20, 1), text
+    # Guests write their lines in parts, between which those of other processes may come.
+    assert text.count("as asked") >= 20, text
+    assert text.count("trap: GET /panic") >= 20, text
+    assert text.count("state: {") == 1, text
 
 
 def test_no_directory(tmp_path):
