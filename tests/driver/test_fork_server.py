@@ -214,7 +214,6 @@ def test_tasks_outlive_plugin_and_fork_server(tmp_path):
         handle = start(first, config)
         server = fork_server(first)
         first.kill()
-        del starting  # until now: a call that nobody holds is cancelled
     server.wait(TIMEOUT)
     assert says(config) == b"hi"
     with plugin_process(*EXECUTOR) as second:
@@ -249,6 +248,7 @@ def test_the_plugin_killed_during_a_start(tmp_path):
         until(lambda: list((tmp_path / "data").glob("tasks/*/process.json")), "an executor is recorded")
         server = fork_server(first)
         first.kill()
+        del starting  # until now: a call that nobody holds is cancelled
     server.wait(TIMEOUT)
     with plugin_process(*EXECUTOR) as second:
         second.configure(tmp_path / "data")
