@@ -98,6 +98,8 @@ class Driver(driver_pb2_grpc.DriverServicer):  # type: ignore[misc]  # generated
         launch = launch_of(config, self._config, vault)
         if launch.cgroup is None:
             self._publish(config, "cgroup", "Nomad made no cgroup: cpu and memory are not limited")
+        if launch.holder is None and seconds(launch.task.idle_timeout, "idle_timeout"):
+            self._publish(config, "parking", "the app will stay awake: tasks with a `user` are not parked")
         token = vault_token(config, launch)
         handle = await self._runner.start(launch, token, self._listener(config))
         self._names[config.id] = config.name
