@@ -399,6 +399,16 @@ def test_it_ends_where_nobody_needs_it(parking, holder):
     until(lambda: not holder.pair())
 
 
+def test_sigterm_ends_both(parking, holder):
+    """The holder can be ended in order, whichever of its processes hear of it."""
+    until(lambda: parked(parking, holder))
+    pair = holder.both()
+    for each in reversed(pair):
+        each.terminate()
+    until(lambda: not holder.pair())
+    assert refuses(parking)
+
+
 def test_a_second_holder_leaves(holder):
     """One directory has one holder: another that is started for it ends at once."""
     pair = [each.pid for each in holder.both()]

@@ -107,7 +107,8 @@ class Leader:
         for end in (self._waking, self._woken):
             end.setblocking(False)
         signal.set_wakeup_fd(self._woken.fileno(), warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for number in (signal.SIGCHLD, signal.SIGTERM):
+            signal.signal(number, lambda *_: None)
         self._second.renew()
         self._on(self._waking.fileno(), self._children_ended)
         self._on(self._door.fileno(), self._accept_caller)
@@ -120,7 +121,7 @@ class Leader:
                 self._wake(held, "a request")
 
     def _end(self) -> None:
-        """End both processes: there is neither a task nor a plugin that may have one."""
+        """End both processes, as SIGTERM asks, or where there is neither a task nor a plugin that may have one."""
         self._second.kill()
         os._exit(0)
 
@@ -151,7 +152,8 @@ class Leader:
 
     def _children_ended(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            self._waking.recv(4096)
+            if signal.SIGTERM in self._waking.recv(4096):
+                self._end()
         while True:
             try:
                 pid, status = os.waitpid(-1, os.WNOHANG)

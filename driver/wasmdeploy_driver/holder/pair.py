@@ -71,6 +71,7 @@ class Second:
             ours.close()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the first one ends both
             close_all_but({theirs.fileno(), *self._let_go()})
             raise Following(theirs)
         theirs.close()

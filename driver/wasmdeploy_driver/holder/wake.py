@@ -61,7 +61,7 @@ def become(held: Held, lock: int, asked_at: float, executor: Executor) -> NoRetu
     status = 1
     try:
         signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGHUP):
+        for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
         os.setsid()
         close_all_but({lock, *held.descriptors})
