@@ -11,6 +11,8 @@ import httpx
 from wasmdeploy_cli.errors import ClusterError
 from wasmdeploy_cli.nomad.tls import Tls
 
+_ADDRESSES = {"Nomad": "NOMAD_ADDR", "Consul": "CONSUL_HTTP_ADDR", "Traefik": "TRAEFIK_ADDR"}
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -54,8 +56,13 @@ def request(
     except (httpx.InvalidURL, UnicodeError) as error:  # a host name may be one that cannot be asked for
         raise ClusterError(f"{what}: {url!r} is no URL") from error
     except httpx.TimeoutException as error:
-        raise ClusterError(f"{what} at {url} did not answer within {timeout:g} s") from error
+        raise ClusterError(f"{what} at {url} did not answer within {timeout:g} s", _hint(what)) from error
     except httpx.HTTPError as error:
-        raise ClusterError(f"{what} at {url} cannot be reached") from error
+        raise ClusterError(f"{what} at {url} cannot be reached", _hint(what)) from error
     received = tuple(answer.headers.multi_items())
     return Answer(answer.status_code, answer.content, received, answer.reason_phrase)
+
+
+def _hint(what: str) -> str:
+    name = _ADDRESSES.get(what)
+    return f"check {name}, and that it runs" if name else ""

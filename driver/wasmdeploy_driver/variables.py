@@ -48,14 +48,14 @@ def resolve(task: Task, secrets: SecretSource, mount: str = "secret") -> Values:
     `mount` is the KV mount of secrets that name no path.
     """
     values: dict[str, Secret] = {}
-    missing: list[str] = []
+    missing: dict[str, str] = {}
     for variable in task.variable:
         if variable.secret:
             path, field = vault_location(task, variable, mount)
             secret = secrets.read(path, field)
             if secret is None:
                 why = ": the path has no such field" if secrets.has(path) else ""
-                missing.append(f"{variable.name} ({path}#{field}{why})")
+                missing[variable.name] = f"{variable.name} ({path}#{field}{why})"
             else:
                 values[variable.name] = secret
         elif variable.value is None:
@@ -64,7 +64,7 @@ def resolve(task: Task, secrets: SecretSource, mount: str = "secret") -> Values:
             values[variable.name] = Secret(variable.value)
     if missing:
         raise SecretError(
-            f"no such secret: {', '.join(missing)}",
-            "store it: wasmdeploy secrets set NAME, or vault kv put; then start again",
+            f"no such secret: {', '.join(missing.values())}",
+            f"store it: wasmdeploy secrets set {next(iter(missing))}, or vault kv put; then start again",
         )
     return Values(values)

@@ -134,3 +134,25 @@ def test_a_wrong_command_line(run, arguments):
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert "Error: " in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("deploy",),
+        ("rollback", "--app", "shop"),
+        ("scale", "2", "--app", "shop"),
+        ("restart", "--app", "shop"),
+        ("promote", "--app", "shop"),
+        ("stop", "--app", "shop"),
+        ("destroy", "--app", "shop"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_time_out_is_read_before_anything_is_done(run, monkeypatch, arguments):
+    """What is no duration ends the command before it asks the cluster, let alone changes it."""
+    with serving() as server:
+        monkeypatch.setenv("NOMAD_ADDR", server.url)
+        code, _, err = run(*arguments, "--timeout", "soon")
+    assert (code, err.splitlines()[0]) == (2, "error: --timeout: 'soon' is no duration")
+    assert server.asked == []

@@ -89,9 +89,9 @@ def test_a_truncated_module_is_refused(world: World, bad: Path) -> None:
 
 
 def test_a_missing_file_says_what_to_do(world: World, bad: Path) -> None:
-    """An app that was not built names the command that builds it."""
+    """A component that is not there and has no build command is told what may be wrong."""
     (bad / "bad.wasm").unlink()
-    refused(world, bad, "bad.wasm", "wasmdeploy build")
+    refused(world, bad, "bad.wasm", "[component.")
 
 
 def test_a_missing_secret_is_named_with_its_place(world: World, bad: Path) -> None:

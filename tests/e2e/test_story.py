@@ -70,7 +70,9 @@ def test_an_app_is_deployed_changed_under_load_and_destroyed(world: World, app: 
     assert world.get("one.localhost").text == f"one {digest}"
 
     write_app(app, "two", "two.localhost")
+    assert "  stale: " in world.cli("plan", app, code=1).stdout
     world.cli("build", app)
+    assert "  stale: " not in world.cli("plan", app, code=1).stdout
     with steady(world.stack.traefik_addr, "one.localhost") as load:
         # Clients move to the new host as soon as it answers; the old one is served until then, and longer.
         moved = threading.Thread(target=lambda: move(world, load, "two.localhost"))

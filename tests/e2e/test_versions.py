@@ -126,6 +126,8 @@ def test_a_canary_is_tried_and_promoted(world: World, sample: Sample) -> None:
     eventually("its own route is gone", lambda: greeting(world, sample, host=f"canary.{host}") == "HTTP 404")
     done = world.cli("promote", sample.directory, code=1)
     assert f"no canary of {sample.name} waits to be promoted" in done.stderr
+    done = world.cli("invoke", "--canary", "--manifest", sample.directory, code=1)
+    assert f"no healthy canary of {sample.name} runs" in done.stderr
 
 
 def test_a_canary_is_taken_back(world: World, sample: Sample) -> None:
@@ -197,8 +199,9 @@ def test_what_is_told_about_an_app(world: World, sample: Sample) -> None:
     assert (listed["state"], listed["running"], listed["app_version"]) == ("running", 1, "1.0")
     assert json.loads(world.cli("open", sample.directory, "--json").stdout) == {"url": listed["url"]}
     invoked = world.cli("invoke", "/teapot", "-i", "--manifest", sample.directory, code=22)
-    assert invoked.stdout.startswith("418\n")
-    assert invoked.stdout.endswith("short and stout\n")
+    head, _, body = invoked.stdout.partition("\n\n")
+    assert head.startswith("418 ")
+    assert body.endswith("short and stout\n")
     echoed = world.cli("invoke", "/echo", "-d", "a body", "--manifest", sample.directory)
     assert echoed.stdout == "a body"
     events = [

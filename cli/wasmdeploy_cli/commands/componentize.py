@@ -12,10 +12,14 @@ from wasmdeploy_cli.console import Output
 
 
 def command(
-    module: Annotated[str, typer.Argument(help="Python module with a function handle(request), like `app`.")],
+    module: Annotated[
+        str,
+        typer.Argument(metavar="MODULE", help="Python module with a function handle(request), like `app`."),
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The component to write.")],
     path: Annotated[
-        list[Path] | None, typer.Option("--path", "-p", help="Directory to import from; may be repeated.")
+        list[Path] | None,
+        typer.Option("--path", "-p", metavar="DIR", help="Directory to import from; may be repeated."),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -30,7 +30,7 @@ def command(
     path: Annotated[
         Path,
         typer.Argument(
-            metavar="[PATH]",
+            metavar="PATH",
             help="The manifest, the directory it is in, or a plan.json of `plan --out`.",
             show_default=False,
         ),

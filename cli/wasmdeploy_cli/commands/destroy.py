@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from wasmdeploy_cli.commands.options import HERE, AppName, Json, ManifestPath, Namespace
+from wasmdeploy_cli.commands.cluster import connected
+from wasmdeploy_cli.commands.options import (
+    HERE,
+    AppName,
+    EndTimeout,
+    Environment,
+    Json,
+    ManifestPath,
+    Namespace,
+)
 from wasmdeploy_cli.console import Output
 
 
@@ -14,7 +19,8 @@ def command(
     path: ManifestPath = HERE,
     app: AppName = "",
     namespace: Namespace = "",
-    timeout: Annotated[str, typer.Option(help="How long to wait for the instances to end, like 2m.")] = "2m",
+    env: Environment = "",
+    timeout: EndTimeout = "2m",
     as_json: Json = False,
 ) -> None:
     """Take the app off the cluster.
@@ -24,11 +30,7 @@ def command(
     Example: wasmdeploy destroy
     """
     from wasmdeploy_cli.deployment.destroy import destroy
-    from wasmdeploy_cli.deployment.target import target
-    from wasmdeploy_cli.nomad import Nomad, settings
     from wasmdeploy_driver.duration import seconds
 
-    wanted = target(path, app, namespace)
-    where = settings()
-    nomad = Nomad(where, wanted.namespace, wanted.region)
+    wanted, where, nomad = connected(path, app, namespace, env)
     destroy(nomad, wanted, where, seconds(timeout, "--timeout"), Output(as_json))

@@ -17,6 +17,7 @@ from wasmdeploy_cli.commands.options import (
     Json,
     ManifestPath,
     Namespace,
+    duration,
 )
 from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.errors import ConfigError
@@ -41,7 +42,9 @@ def command(
     app: AppName = "",
     namespace: Namespace = "",
     env: Environment = "",
-    timeout: Annotated[str, typer.Option(help="How long to wait for its end, like 10m.")] = "10m",
+    timeout: Annotated[
+        str, typer.Option(callback=duration, help="How long to wait for its end, like 10m.")
+    ] = "10m",
     detach: Detach = False,
     as_json: Json = False,
 ) -> None:  # fmt: skip

@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
-from wasmdeploy_cli.commands.options import HERE, Json, ManifestPath
+from wasmdeploy_cli.commands.options import HERE, Environment, Json, ManifestPath
 from wasmdeploy_cli.console import Output, manner
 
 
 def command(
     path: ManifestPath = HERE,
+    env: Environment = "",
     app_only: Annotated[bool, typer.Option("--app-only", help="Check the app, and ask no cluster.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Let warnings count as errors.")] = False,
     as_json: Json = False,
@@ -32,7 +33,7 @@ def command(
 
     out = Output(as_json)
     with out.waiting("Looking"):
-        found = diagnose(path, settings(), installed_version(), app_only=app_only)
+        found = diagnose(path, settings(), installed_version(), environment=env, app_only=app_only)
     if as_json:
         out.data([asdict(each) for each in found])
     else:

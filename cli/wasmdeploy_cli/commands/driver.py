@@ -44,7 +44,10 @@ def config(
     ] = None,
     allow_path: Annotated[
         list[Path] | None,
-        typer.Option(help="A directory outside the task's own that guests may come from; repeatable."),
+        typer.Option(
+            metavar="DIR",
+            help="A directory outside the task's own that guests may come from; may be repeated.",
+        ),
     ] = None,
     vault_addr: Annotated[
         str, typer.Option(help="Vault's address, for apps with secrets.", envvar="VAULT_ADDR")

@@ -21,7 +21,7 @@ def command(
         str, typer.Option("--method", "-X", show_default="GET, or POST with --data", help="The method.")
     ] = "",
     header: Annotated[
-        list[str] | None, typer.Option("--header", "-H", metavar="'N: V'", help="A header; repeatable.")
+        list[str] | None, typer.Option("--header", "-H", metavar="'N: V'", help="A header; may be repeated.")
     ] = None,
     data: Annotated[
         str, typer.Option("--data", "-d", metavar="TEXT|@FILE|@-", help="The body.", show_default=False)
@@ -55,7 +55,13 @@ def command(
     else:
         if include:
             out.data(
-                "\n".join([str(answer.status), *(f"{name}: {value}" for name, value in answer.headers), ""])
+                "\n".join(
+                    [
+                        f"{answer.status} {answer.reason}".rstrip(),
+                        *(f"{name}: {value}" for name, value in answer.headers),
+                        "\n",
+                    ]
+                )
             )
         sys.stdout.flush()
         sys.stdout.buffer.write(answer.body)

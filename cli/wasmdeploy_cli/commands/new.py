@@ -12,7 +12,7 @@ from wasmdeploy_cli.console import Output
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="Name of the app; becomes a directory.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the app; becomes a directory.")],
     template: Annotated[str, typer.Option("--template", "-t", help="Template: http-py.")] = "http-py",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Directory to create, instead of ./NAME.")

@@ -9,6 +9,15 @@ import typer
 
 from wasmdeploy_cli.commands import complete
 
+
+def duration(text: str) -> str:
+    """Refuse what is no duration before anything is done; raises ConfigError."""
+    from wasmdeploy_driver.duration import seconds
+
+    seconds(text, "--timeout")
+    return text
+
+
 ManifestPath = Annotated[
     Path,
     typer.Argument(metavar="PATH", help="The manifest, or the directory it is in.", show_default=False),
@@ -64,6 +73,11 @@ ComponentDir = Annotated[
         show_default=False,
     ),
 ]
-Timeout = Annotated[str, typer.Option(help="How long to wait for the new version, like 10m.")]
+Timeout = Annotated[
+    str, typer.Option(callback=duration, help="How long to wait for the new version, like 10m.")
+]
+EndTimeout = Annotated[
+    str, typer.Option(callback=duration, help="How long to wait for the instances to end, like 2m.")
+]
 Detach = Annotated[bool, typer.Option("--detach", help="Do not wait: end once Nomad has the job.")]
 HERE = Path()

@@ -31,11 +31,13 @@ def command(
 ) -> int:
     """Show what a deploy would change; nothing is sent.
 
-    It ends with 0 where nothing would change, 1 where something would, and 255 after an error.
+    It ends with 0 where nothing would change, 1 where something would (a component that a deploy would build first
+    counts), and 255 after an error.
     `wasmdeploy deploy plan.json` then does exactly this, or refuses where app or cluster have changed meanwhile.
 
     Example: wasmdeploy plan --out plan.json
     """
+    from wasmdeploy_cli.builder import stale
     from wasmdeploy_cli.deployment import planfile
     from wasmdeploy_cli.deployment.plan import make_plan
     from wasmdeploy_cli.deployment.proposal import Options, propose
@@ -58,8 +60,13 @@ def command(
     except WasmdeployError as error:
         error.exit_code = _ERROR
         raise
+    old = stale(app)
     if as_json:
-        out.data(plan.as_json())
+        out.data({**plan.as_json(), "stale": old})
     else:
         plan.tell(out)
-    return 1 if plan.changed else 0
+        for name in old:
+            out.data(
+                f"  stale: {name} is older than its sources, a deploy would build it first: wasmdeploy build"
+            )
+    return 1 if plan.changed or old else 0

@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from wasmdeploy_cli.commands.options import HERE, ManifestPath, Variables
+from wasmdeploy_cli.commands.options import HERE, Environment, ManifestPath, Variables
 from wasmdeploy_cli.console import Output
 
 
 def command(
     path: ManifestPath = HERE,
+    env: Environment = "",
     form: Annotated[
         Literal["hcl", "json"], typer.Option("--format", help="HCL to read, or JSON for Nomad's API.")
     ] = "hcl",
@@ -35,7 +36,7 @@ def command(
     from wasmdeploy_cli.manifest import digests, load, read_values
     from wasmdeploy_cli.nomad import settings
 
-    app = load(path)
+    app = load(path, env)
     if not component_dir and (shared := settings().components) is not None:
         component_dir = str(app_dir(app, shared))  # as `deploy` does
     job = build_job(

@@ -24,7 +24,7 @@ def command(
     version: Annotated[
         int | None,
         typer.Argument(
-            metavar="[VERSION]",
+            metavar="VERSION",
             help="A number of `wasmdeploy history`.",
             show_default="the newest other one that was healthy",
             autocompletion=complete.versions,

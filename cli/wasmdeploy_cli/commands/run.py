@@ -9,7 +9,9 @@ import typer
 
 
 def command(
-    module: Annotated[Path, typer.Argument(help="A WASI preview 1 module, or a wasi:cli/run component.")],
+    module: Annotated[
+        Path, typer.Argument(metavar="MODULE", help="A WASI preview 1 module, or a wasi:cli/run component.")
+    ],
     args: Annotated[
         list[str] | None,
         typer.Argument(metavar="ARGS...", help="Arguments of the guest, passed on unchanged."),

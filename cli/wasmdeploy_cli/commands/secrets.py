@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wasmdeploy_cli.commands.options import HERE, Json, ManifestPath, SecretName
+from wasmdeploy_cli.commands.options import HERE, Environment, Json, ManifestPath, SecretName
 from wasmdeploy_cli.console import Output, harmless
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def set_(
     name: SecretName,
     path: ManifestPath = HERE,
+    env: Environment = "",
     file: Annotated[
         Path | None, typer.Option("--file", help="Read the value from a file.", show_default=False)
     ] = None,
@@ -36,7 +37,7 @@ def set_(
     from wasmdeploy_cli.secrets.change import change
     from wasmdeploy_cli.secrets.values import read_value
 
-    place = of_name(load(path), name)
+    place = of_name(load(path, env), name)
     kv = _kv()
     (written,) = change(kv, {place: read_value(name, file)})
     _tell(Output(as_json), written, "stored", f"Stored {name}", f"{name} has this value already", (name,))
@@ -45,6 +46,7 @@ def set_(
 def get(
     name: SecretName,
     path: ManifestPath = HERE,
+    env: Environment = "",
     reveal: Annotated[bool, typer.Option("--reveal", help="Show the value on a terminal, too.")] = False,
     version: Annotated[
         int, typer.Option("--version", min=0, help="An older version of its path; 0 for the newest.")
@@ -61,7 +63,7 @@ def get(
     from wasmdeploy_cli.manifest import load
     from wasmdeploy_cli.secrets import of_name
 
-    place = of_name(load(path), name)
+    place = of_name(load(path, env), name)
     if sys.stdout.isatty() and not reveal:
         raise ConfigError(
             f"{name} would be shown on this terminal", "add --reveal, or send it to a pipe or a file"
@@ -83,7 +85,7 @@ def get(
         sys.stdout.write(value.reveal())
 
 
-def list_(path: ManifestPath = HERE, as_json: Json = False) -> int:
+def list_(path: ManifestPath = HERE, env: Environment = "", as_json: Json = False) -> int:
     """Show which of the app's secrets Vault has.
 
     It ends with 1 where one is missing. Example: wasmdeploy secrets list
@@ -92,7 +94,7 @@ def list_(path: ManifestPath = HERE, as_json: Json = False) -> int:
     from wasmdeploy_cli.secrets import of_app
 
     out = Output(as_json)
-    places = of_app(load(path))
+    places = of_app(load(path, env))
     stored = _stored(_kv(), [each.path for each in places if not each.dynamic]) if places else {}
     there = {each.name: each.dynamic or stored[each.path].secret(each.field) is not None for each in places}
     if as_json:
@@ -113,7 +115,7 @@ def list_(path: ManifestPath = HERE, as_json: Json = False) -> int:
     return 0 if all(there.values()) else 1
 
 
-def unset(name: SecretName, path: ManifestPath = HERE, as_json: Json = False) -> None:
+def unset(name: SecretName, path: ManifestPath = HERE, env: Environment = "", as_json: Json = False) -> None:
     """Remove a secret's value.
 
     Vault keeps the version before: `secrets get NAME --version N` still prints it.
@@ -124,7 +126,7 @@ def unset(name: SecretName, path: ManifestPath = HERE, as_json: Json = False) ->
     from wasmdeploy_cli.secrets import of_name
     from wasmdeploy_cli.secrets.change import change
 
-    (written,) = change(_kv(), {of_name(load(path), name): None})
+    (written,) = change(_kv(), {of_name(load(path, env), name): None})
     _tell(Output(as_json), written, "removed", f"Removed {name}", f"{name} had no value", (name,))
 
 
@@ -133,6 +135,7 @@ def import_(
         Path, typer.Argument(metavar="FILE", help="NAME=value lines, or a JSON object; - for standard input.")
     ],
     path: ManifestPath = HERE,
+    env: Environment = "",
     as_json: Json = False,
 ) -> None:
     """Store many secrets from a file.
@@ -147,7 +150,7 @@ def import_(
     from wasmdeploy_cli.secrets.change import change
     from wasmdeploy_cli.secrets.values import read_file
 
-    app = load(path)
+    app = load(path, env)
     wanted = {of_name(app, name): value for name, value in read_file(file).items()}
     out = Output(as_json)
     for written in change(_kv(), wanted):
@@ -164,6 +167,7 @@ def import_(
 
 def diff(
     path: ManifestPath = HERE,
+    env: Environment = "",
     file: Annotated[
         Path | None,
         typer.Option(
@@ -185,7 +189,7 @@ def diff(
     from wasmdeploy_cli.secrets import compare, of_app, of_name
     from wasmdeploy_cli.secrets.values import read_file
 
-    app = load(path)
+    app = load(path, env)
     places = of_app(app)
     if file is not None:
         values = read_file(file)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from wasmdeploy_cli.commands.options import HERE, Json, ManifestPath
+from wasmdeploy_cli.commands.options import HERE, Environment, Json, ManifestPath
 from wasmdeploy_cli.console import Output
 
 JwtPath = Annotated[str, typer.Option("--jwt-path", help="Where Vault has Nomad's JWT method.")]
@@ -14,7 +14,12 @@ Audience = Annotated[str, typer.Option(help="Audience of Nomad's identities for 
 _JWT_PATH, _AUDIENCE = "jwt-nomad", "vault.io"  # as Nomad's documentation has them, and `stack up`
 
 
-def policy(path: ManifestPath = HERE, audience: Audience = _AUDIENCE, as_json: Json = False) -> None:
+def policy(
+    path: ManifestPath = HERE,
+    env: Environment = "",
+    audience: Audience = _AUDIENCE,
+    as_json: Json = False,
+) -> None:
     """Print the Vault policy and JWT role that this app needs.
 
     They let this job read its own secrets and nothing else. Vault is not asked.
@@ -27,7 +32,7 @@ def policy(path: ManifestPath = HERE, audience: Audience = _AUDIENCE, as_json: J
     from wasmdeploy_cli.secrets.policy import access
 
     out = Output(as_json)
-    wanted = access(load(path), audience)
+    wanted = access(load(path, env), audience)
     if as_json:
         out.data({"name": wanted.name, "policy": wanted.policy, "role": dict(wanted.role)})
         return
@@ -38,6 +43,7 @@ def policy(path: ManifestPath = HERE, audience: Audience = _AUDIENCE, as_json: J
 
 def setup(
     path: ManifestPath = HERE,
+    env: Environment = "",
     jwt_path: JwtPath = _JWT_PATH,
     audience: Audience = _AUDIENCE,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
@@ -56,7 +62,7 @@ def setup(
     from wasmdeploy_cli.vault import Vault
 
     out = Output(as_json)
-    app = load(path)
+    app = load(path, env)
     wanted = access(app, audience)
     for step in setup(Vault(settings()), wanted, jwt_path, write=not dry_run):
         would = "would be " if dry_run and step.outcome != "unchanged" else ""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from wasmdeploy_cli.commands.cluster import connected
-from wasmdeploy_cli.commands.options import HERE, AppName, Environment, Json, ManifestPath, Namespace
+from wasmdeploy_cli.commands.options import (
+    HERE,
+    AppName,
+    EndTimeout,
+    Environment,
+    Json,
+    ManifestPath,
+    Namespace,
+)
 from wasmdeploy_cli.console import Output
 
 
@@ -16,7 +20,7 @@ def command(
     app: AppName = "",
     namespace: Namespace = "",
     env: Environment = "",
-    timeout: Annotated[str, typer.Option(help="How long to wait for the instances to end, like 2m.")] = "2m",
+    timeout: EndTimeout = "2m",
     as_json: Json = False,
 ) -> None:
     """Stop the app; its versions, components and secrets stay.

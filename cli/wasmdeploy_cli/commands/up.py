@@ -20,7 +20,9 @@ def command(
     env: Environment = "",
     guest_env: Annotated[
         list[str] | None,
-        typer.Option("--guest-env", "-e", metavar="K=V", help="Environment of all components; repeatable."),
+        typer.Option(
+            "--guest-env", "-e", metavar="K=V", help="Environment of all components; may be repeated."
+        ),
     ] = None,
     variable: Variables = None,
     build: Annotated[bool, typer.Option("--build", "-b", help="Build the app first.")] = False,
@@ -32,6 +34,7 @@ def command(
     Example: wasmdeploy up --build --listen 127.0.0.1:0 --variable greeting=Hello
     """
     from wasmdeploy_cli.builder import build as build_app
+    from wasmdeploy_cli.builder import stale
     from wasmdeploy_cli.local import Options, address, bound, pairs, serve
     from wasmdeploy_cli.manifest import load, read_values
 
@@ -44,4 +47,10 @@ def command(
     listener = bound(options.host, options.port)  # a port in use is said before a long build
     if build:
         build_app(app, out)
+    else:
+        for name in stale(app):
+            if app.source(name).is_file():  # a missing one is an error of its own
+                out.note(
+                    f"{name} is older than its sources, and served as it is; to build it: wasmdeploy up --build"
+                )
     serve(app, options, out, listener)

@@ -70,7 +70,8 @@ def follow(registered: Registered, nomad: Nomad, settings: Settings, timeout: fl
     )
     match outcome.end:
         case "healthy":
-            out.event("healthy", "The new version is healthy and promoted", deployment=outcome.deployment)
+            which = "The new version is healthy and promoted" if registered.new else "It is healthy"
+            out.event("healthy", which, deployment=outcome.deployment)
         case "canary":
             out.event("canary", "The canaries are healthy", deployment=outcome.deployment)
         case "superseded":

@@ -43,16 +43,19 @@ def body(text: str) -> bytes:
 def invoke(nomad: Nomad, target: Target, settings: Settings, call: Call) -> Answer:
     """Send it and give the answer; raises ClusterError, DeployError where nothing serves."""
     job = require_job(nomad, target)
+    if job.get("Stop"):
+        raise DeployError(f"{target.name} is stopped", "start it: wasmdeploy deploy, or wasmdeploy rollback")
     host = reach(job).host
     headers = _headers(call.headers)
     if host:
         headers.setdefault("Host", host)
     if call.canary:
         headers[CANARY_HEADER] = "true"
-    if settings.traefik and host:
-        base = settings.traefik
-    else:
-        base = f"http://{_instance(nomad, target, settings, canary=call.canary)}"
+    through_traefik = settings.traefik and host
+    base = settings.traefik if through_traefik else ""
+    if call.canary or not through_traefik:  # without a canary Traefik would send the request to the app
+        instance = _instance(nomad, target, settings, canary=call.canary)
+        base = base or f"http://{instance}"
     if not call.target.startswith("/") or urlsplit(call.target).netloc:
         raise ConfigError(f"{call.target!r} is no path", "begin it with one slash")
     return request(

@@ -42,9 +42,13 @@ def _wait_for_route(way: Reach, settings: Settings) -> None:
     deadline = time.monotonic() + _ROUTE_SECONDS
     while (status := _status(way, settings)) in _NOT_ROUTED:
         if time.monotonic() > deadline:
+            if not status:
+                raise DeployError(
+                    f"Traefik at {settings.traefik} does not answer", "check TRAEFIK_ADDR, and that it runs"
+                )
             catalog = "consul catalog services -tags" if way.catalog == "consul" else "nomad service list"
             raise DeployError(
-                f"Traefik at {settings.traefik} has no route for {way.host} (HTTP {status or 'none'})",
+                f"Traefik at {settings.traefik} has no route for {way.host} (HTTP {status})",
                 f"see that Traefik reads the {way.catalog} catalogue, and the tags: {catalog}",
             )
         time.sleep(_PAUSE)

@@ -87,7 +87,7 @@ def require_job(nomad: Nomad, target: Target) -> dict[str, Any]:
     if job is None:
         raise ClusterError(
             f"there is no job {target.name!r} in the namespace {target.namespace!r}",
-            "deploy it first: wasmdeploy deploy",
+            "wasmdeploy list shows what is there; wasmdeploy deploy brings an app there",
         )
     return job
 

@@ -20,7 +20,9 @@ from wasmdeploy_cli.nomad import Settings
 _SECOND = 1_000_000_000
 
 
-def diagnose(path: Path, settings: Settings, version: str, *, app_only: bool = False) -> list[Finding]:
+def diagnose(
+    path: Path, settings: Settings, version: str, *, environment: str = "", app_only: bool = False
+) -> list[Finding]:
     """Check the app at `path` and, unless `app_only`, the cluster of the settings; `version` is wasmdeploy's.
 
     A cluster is checked without an app where `path` has no manifest at all.
@@ -32,7 +34,7 @@ def diagnose(path: Path, settings: Settings, version: str, *, app_only: bool = F
         found.append(Finding("app", "manifest", "note", said, str(path.absolute()), "wasmdeploy doctor PATH"))
     else:
         try:
-            app = load(path)
+            app = load(path, environment)
         except ConfigError as error:
             found.append(failed("app", "manifest", error))
         else:

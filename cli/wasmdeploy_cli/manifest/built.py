@@ -14,7 +14,12 @@ def require_built(app: App) -> dict[str, Path]:
     sources = {name: app.source(name) for name in app.component}
     for name, source in sources.items():
         if not source.is_file():
-            raise GuestError(f"component {name!r} is not built: no file {source}", "run `wasmdeploy build`")
+            hint = (
+                "run `wasmdeploy build`"
+                if app.component[name].build
+                else f"correct its `source`, build it by other means, or give it a [component.{name}.build]"
+            )
+            raise GuestError(f"component {name!r} is not built: no file {source}", hint)
     return sources
 
 

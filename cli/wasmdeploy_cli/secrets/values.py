@@ -25,7 +25,13 @@ def read_value(name: str, file: Path | None) -> Secret:
         if getpass.getpass("Again: ") != value:
             raise ConfigError("the two values differ", "type it again; nothing was stored")
         return Secret(value)
-    return Secret(_standard_input().removesuffix("\n"))
+    value = _standard_input()
+    if not value:  # not even a newline, as from a command that failed
+        raise ConfigError(
+            f"standard input is empty: there is no value for {name}",
+            f"to remove it: wasmdeploy secrets unset {name}",
+        )
+    return Secret(value.removesuffix("\n"))
 
 
 def read_file(file: Path) -> dict[str, Secret]:

@@ -23,7 +23,7 @@ def create(template: str, name: str, directory: Path) -> list[str]:
     if template not in names():
         raise ConfigError(f"there is no template {template!r}", f"the templates are: {', '.join(names())}")
     if wrong := grammar.app_name(name):
-        raise ConfigError(f"{name!r} is no name for an app: {wrong}")
+        raise ConfigError(wrong, "choose another name")
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ConfigError(f"{directory} exists already", "choose another name, or --output")
     existed = directory.exists()

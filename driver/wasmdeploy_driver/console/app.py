@@ -49,9 +49,11 @@ def _limits(place: Place, streams: Streams, _arguments: Sequence[str]) -> int:
 
 
 def _stats(place: Place, streams: Streams, _arguments: Sequence[str]) -> int:
-    for name, fact in _inspect(place).items():
+    facts = _inspect(place)
+    width = max(map(len, facts)) + 2
+    for name, fact in facts.items():
         shown = ", ".join(map(str, fact)) if isinstance(fact, list) else str(fact)
-        streams.say(f"{name.replace('_', ' '):12}{printable(shown)}")
+        streams.say(f"{name.replace('_', ' '):{width}}{printable(shown)}")
     return 0
 
 

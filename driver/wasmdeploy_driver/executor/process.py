@@ -352,7 +352,8 @@ class TaskProcess:
         self._keeper = Keeper(launch, token, notify)
         values = await self._apart(self._keeper.read)
         if launch.task.secrets:
-            self._listeners.tell("secrets", f"{len(launch.task.secrets)} secrets read from Vault")
+            count = len(launch.task.secrets)
+            self._listeners.tell("secrets", f"{count} secret{'' if count == 1 else 's'} read from Vault")
         if launch.task.module:
             dirs = open_dirs(launch, launch.task.dir)
             await self._confine((compiled[""].descriptor,), dirs)

@@ -132,7 +132,8 @@ def _command_form(binary: Binary, name: str, entrypoint: str) -> Form:
     if binary.component:
         if not _runs(binary):
             raise GuestError(
-                f"{name} does not export wasi:cli/run@0.2 (it exports {_listed(binary.exports)})"
+                f"{name} does not export wasi:cli/run@0.2 (it exports {_listed(binary.exports)})",
+                "it answers HTTP: make it an app's component" if binary.handles_http else "",
             )
         return "command"
     if binary.needs_component and _runs(binary):

@@ -159,9 +159,22 @@ def test_a_difference_is_shown_without_values(tool: Tool) -> None:
 def test_what_cannot_be_stored(tool: Tool) -> None:
     """Names that are no secrets and tokens that may not write are told, each in one line."""
     assert "has no secret variable 'nosuch'" in tool("set", "nosuch", given="x", code=2)
+    assert "no value for token" in tool("set", "token", given="", code=2)
     reader = tool.vault.token(("secret/data/*", '"read"'))
     assert "refuses to write secret/default/" in tool("set", "token", given="x", code=1, token=reader)
     assert "does not know the token" in tool("list", code=1, token="hvs.invented")
+
+
+def test_an_environment_has_secrets_of_its_own(tool: Tool) -> None:
+    """With --env, each command means the place that the environment's tables name."""
+    with (tool.directory / "wasmdeploy.toml").open("a") as manifest:
+        manifest.write(f'[env.other.deploy.vault]\npath = "secret/default/{tool.name}-other"\n')
+    tool("set", "token", "--env", "other", given="theirs")
+    assert tool("get", "token", "--env", "other") == "theirs"
+    assert "no such secret: token" in tool("get", "token", code=1)
+    assert f"secret/default/{tool.name}-other#token" in tool("list", "--env", "other", code=1)
+    assert f"secret/data/default/{tool.name}-other" in tool("policy", "--env", "other")
+    tool("unset", "token", "--env", "other")
 
 
 def test_a_value_is_in_no_argument(tool: Tool) -> None:

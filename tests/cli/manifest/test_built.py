@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from tests.cli.manifest.sample import app
+from tests.cli.manifest.sample import SMALL, app
 from wasmdeploy_cli.errors import GuestError
 from wasmdeploy_cli.manifest import digests, require_built
 
@@ -12,6 +12,9 @@ def test_not_built(tmp_path):
     with pytest.raises(GuestError) as caught:
         require_built(app(tmp_path))
     assert caught.value.message == f"component 'web' is not built: no file {tmp_path}/web.wasm"
+    assert "[component.web.build]" in caught.value.hint
+    with pytest.raises(GuestError) as caught:
+        require_built(app(tmp_path, SMALL + '[component.web.build]\ncommand = "make"'))
     assert caught.value.hint == "run `wasmdeploy build`"
 
 
