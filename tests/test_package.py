@@ -30,6 +30,10 @@ def contents(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
         "wasmdeploy_cli/templates/http-py/wasmdeploy.toml",
         "wasmdeploy_cli/templates/http-py/app.py",
         "wasmdeploy_cli/templates/http-py/dot-gitignore",
+        "wasmdeploy_cli/templates/http-rust/Cargo.lock",
+        "wasmdeploy_cli/templates/http-rust/src/main.rs",
+        "wasmdeploy_cli/templates/http-go/main.go",
+        "wasmdeploy_cli/templates/http-js/package-lock.json",
         "wasmdeploy_http/__init__.py",
         "wasmdeploy_http/py.typed",
         "wasmdeploy_cli/wit/wasmdeploy.wit",
@@ -51,4 +55,8 @@ def test_the_wheel_has_nothing_else(contents: set[str]) -> None:
         "wasmdeploy_driver",
         "wasmdeploy_http",
     }
-    assert not [name for name in contents if name.endswith((".rs", ".pyc")) or "/target/" in name]
+    own = {name for name in contents if "/templates/" not in name}
+    assert not [name for name in own if name.endswith(".rs")]
+    assert not [
+        name for name in contents if name.endswith(".pyc") or "/target/" in name or "/node_modules/" in name
+    ]

@@ -26,7 +26,9 @@ TOOLS = (
         (1, 25),
         "https://go.dev/dl; it builds Nomad, Consul, Vault, Traefik and test guests",
     ),
-    Tool("cargo", ("cargo", "--version"), (1, 85), "https://rustup.rs; it builds test guests"),
+    Tool("cargo", ("cargo", "--version"), (1, 92), "https://rustup.rs; it builds test guests"),
+    Tool("node", ("node", "--version"), (20, 0), "https://nodejs.org; it builds a test guest"),
+    Tool("npm", ("npm", "--version"), (10, 0), "https://nodejs.org; it builds a test guest"),
 )
 RUST_TARGETS = ("wasm32-wasip1", "wasm32-wasip2", "wasm32-unknown-unknown")
 

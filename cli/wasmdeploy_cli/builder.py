@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -14,6 +16,14 @@ from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.errors import ConfigError, GuestError
 from wasmdeploy_cli.manifest import App
 from wasmdeploy_driver.executor.check import check_app_guest
+
+_NOT_FOUND = 127  # the shell's status where a program is not there
+# What the templates' build commands call, and where it comes from.
+_TOOLS = {
+    "cargo": "install Rust, https://rustup.rs, and run: rustup target add wasm32-wasip2",
+    "go": "install Go, https://go.dev/dl",
+    "npm": "install Node.js with npm, https://nodejs.org",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +90,17 @@ def _run(command: str, workdir: Path, name: str) -> None:
     )
     if done.returncode:
         raise GuestError(
-            f"component {name!r}: the build command ended with status {done.returncode}: {command}"
+            f"component {name!r}: the build command ended with status {done.returncode}: {command}",
+            _advice(command, path) if done.returncode == _NOT_FOUND else "",
         )
+
+
+def _advice(command: str, path: str) -> str:
+    return "; ".join(
+        f"{tool} is not on PATH: {advice}"
+        for tool, advice in _TOOLS.items()
+        if re.search(rf"(?<!\S){tool}(?!\S)", command) and shutil.which(tool, path=path) is None
+    )
 
 
 def _check(app: App, name: str, seconds: float) -> Built:

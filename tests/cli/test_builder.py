@@ -3,7 +3,9 @@ import os
 import pytest
 
 from tests.cli.manifest.sample import SMALL, app
-from wasmdeploy_cli.builder import stale
+from wasmdeploy_cli.builder import build, stale
+from wasmdeploy_cli.console import Output
+from wasmdeploy_cli.errors import GuestError
 
 BUILD = (
     SMALL
@@ -42,3 +44,23 @@ def test_a_component_that_is_missing(built):
     (built.directory / "web.wasm").unlink()
     assert stale(built) == ["web"]
     assert stale(app(built.directory)) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        ("cargo build", "cargo is not on PATH: install Rust, https://rustup.rs, and run: rustup target add"),
+        ("GOOS=wasip1 go build", "go is not on PATH: install Go"),
+        ("npm run build", "npm is not on PATH: install Node.js"),
+        ("no-such-program go.mod", ""),
+        ("exit 1", ""),
+    ],
+)
+def test_a_missing_toolchain(tmp_path, monkeypatch, command, hint):
+    """A build that ends for want of a language's tool says where to get it, and only then."""
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    manifest = BUILD.replace('"true"', f'"{command}"')
+    with pytest.raises(GuestError, match="the build command ended with status") as caught:
+        build(app(tmp_path, manifest), Output())
+    assert caught.value.hint.startswith(hint)
+    assert bool(caught.value.hint) == bool(hint)

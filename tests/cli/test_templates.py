@@ -1,6 +1,10 @@
+import re
+from typing import get_type_hints
+
 import pytest
 
 from wasmdeploy_cli import templates
+from wasmdeploy_cli.commands import new
 from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.manifest import load
 
@@ -16,6 +20,15 @@ def test_a_new_app(template, tmp_path):
     )
     for file in directory.rglob("*"):
         assert not file.is_file() or "{{name}}" not in file.read_text()
+
+
+def test_an_unknown_template(tmp_path):
+    """The hint names those there are, and so does the option's help."""
+    with pytest.raises(ConfigError) as caught:
+        templates.create("http-cobol", "hello", tmp_path / "app")
+    assert caught.value.hint == "the templates are: http-go, http-js, http-py, http-rust"
+    (option,) = (each for each in get_type_hints(new.command, include_extras=True)["template"].__metadata__)
+    assert set(re.findall(r"http-\w+", option.help)) == set(templates.names())
 
 
 def test_dot_files(tmp_path):

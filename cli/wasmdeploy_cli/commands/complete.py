@@ -18,6 +18,13 @@ Offer = list[tuple[str, str]]  # what to type, and what it is
 _PATIENCE = 1.0  # seconds
 
 
+def templates(incomplete: str) -> Offer:
+    """The templates of new apps."""
+    from wasmdeploy_cli.templates import names
+
+    return _offered(incomplete, lambda: [(name, "template") for name in names()])
+
+
 def components(ctx: typer.Context, incomplete: str) -> Offer:
     """The components of the manifest that the command line means."""
     return _offered(incomplete, lambda: [(name, "component") for name in _manifest(ctx).component])

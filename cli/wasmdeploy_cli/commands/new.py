@@ -7,13 +7,22 @@ from typing import Annotated
 
 import typer
 
+from wasmdeploy_cli.commands import complete
 from wasmdeploy_cli.commands.options import Json
 from wasmdeploy_cli.console import Output
 
 
 def command(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the app; becomes a directory.")],
-    template: Annotated[str, typer.Option("--template", "-t", help="Template: http-py.")] = "http-py",
+    template: Annotated[
+        str,
+        typer.Option(
+            "--template",
+            "-t",
+            help="http-py, http-rust, http-go or http-js.",
+            autocompletion=complete.templates,
+        ),
+    ] = "http-py",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Directory to create, instead of ./NAME.")
     ] = None,

@@ -61,6 +61,11 @@ def test_bash_offers_commands_and_options(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_templates_are_offered(tmp_path: Path) -> None:
+    """What an app can be made from."""
+    assert offered("wasmdeploy new x --template http-r", tmp_path) == ["http-rust"]
+
+
 def test_secrets_come_from_the_manifest(app: Path) -> None:
     """The names of secret variables are offered, without any cluster, and plain variables are not."""
     assert offered("wasmdeploy secrets set ''", app) == ["token", "other"]
