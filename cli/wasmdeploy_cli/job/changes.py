@@ -157,7 +157,8 @@ def _settings(job: Mapping[str, Any], group: Json, task: Json) -> Iterator[tuple
     yield "description", str((job.get("UI") or {}).get("Description") or "")
     for link in (job.get("UI") or {}).get("Links") or ():
         if link["Label"] != OPEN:  # which follows from the route
-            yield f"links.{link['Label']}", str(link["URL"])
+            # Sent as URL, as Nomad's Go client does, and told by the server as Url.
+            yield f"links.{link['Label']}", str(link.get("Url") or link.get("URL"))
     yield "cpu", str(task["Resources"]["CPU"])
     yield "memory", str(task["Resources"]["MemoryMB"])
     yield "vault.role", str((task.get("Vault") or {}).get("Role") or "")

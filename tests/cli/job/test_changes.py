@@ -32,6 +32,17 @@ def test_a_job_does_not_differ_from_itself(hello):
     assert changes(job(hello), job(hello)) == []
 
 
+def test_a_link_that_nomad_tells_of(hello):
+    """The server writes a link's address with another key than it is sent with."""
+    linked = deployed(hello, links={"Docs": "https://docs.example/"})
+    told = job(linked)
+    told["UI"]["Links"] = [{"Label": each["Label"], "Url": each["URL"]} for each in told["UI"]["Links"]]
+    assert changes(told, job(linked)) == []
+    assert [(each.name, each.old) for each in changes(told, job(hello))] == [
+        ("links.Docs", "https://docs.example/")
+    ]
+
+
 def test_a_command(tmp_path):
     """A command's arguments, its launching and what it may open are told, and nothing of routes."""
     text = """[application]
