@@ -131,7 +131,7 @@ def test_a_restart_of_plugin_or_agent_is_not_noticed_by_clients(world: World, ap
         world.member("client-1").kill()
         httpx.get(f"{world.stack.nomad_addr}/v1/status/leader").raise_for_status()
         world.cli("stack", "up")
-        eventually("the client is ready", lambda: world.nomad("nodes")[0]["Status"] == "ready")
+        eventually("the client is ready", lambda: world.nomad("nodes")[0]["Status"] == "ready", 120)
         allocation = eventually("the task is known again", lambda: world.running(name))
         eventually("the load goes on after that", lambda: load.sent >= 1500)
     assert load.failures == []
