@@ -52,7 +52,7 @@ def main() -> None:
         confine.Settled(launch, isolation, opened, (code,), dirs)()
     elif step == "engine":
         confine.as_stem(described)
-        confine.as_engine((code,), dirs)
+        confine.as_engine((code,), dirs, looks_up=False)
 
     def reading(path: object) -> Callable[[], object]:
         return lambda: os.read(os.open(path, os.O_RDONLY | os.O_NONBLOCK), 1)

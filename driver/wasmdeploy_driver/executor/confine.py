@@ -127,12 +127,11 @@ class Settled:
         self._ruleset.close()
 
 
-def as_engine(code: Iterable[int], dirs: Iterable[Preopen]) -> None:
-    """The last step, of a process that runs guests and does nothing else."""
+def as_engine(code: Iterable[int], dirs: Iterable[Preopen], *, looks_up: bool) -> None:
+    """The last step, of a process that runs guests and does nothing else but look up names for them."""
+    named = (*_OF_THE_KERNEL, *(_LOOKED_UP if looks_up else ()))
     with _told("an engine process cannot be confined"):
-        _enforce(
-            Ruleset([*_of_python(READ), *((path, READ) for path in _OF_THE_KERNEL), *_of_guests(code, dirs)])
-        )
+        _enforce(Ruleset([*_of_python(READ), *((path, READ) for path in named), *_of_guests(code, dirs)]))
 
 
 def _become(isolation: Isolation) -> None:

@@ -40,7 +40,9 @@ def load(content: bytes, descriptors: Sequence[int], watch: Callable[[], None]) 
     """The guests of an image; called in an engine process, which from then on reaches nothing else."""
     image = Image.from_bytes(content, descriptors)
     if image.launch.isolation is not None:
-        confine.as_engine((each.descriptor for each in image.compiled.values()), image.preopens)
+        compiled = image.compiled.values()
+        sockets = any(each.has_sockets for each in compiled)
+        confine.as_engine((each.descriptor for each in compiled), image.preopens, looks_up=sockets)
     return load_guests(image, watch)
 
 
