@@ -23,9 +23,11 @@ def found(case, *cpu):
 def test_the_table_has_a_line_for_each_case():
     """Ours, each peer with its ratio, and what the goals say; without a peer, a word."""
     measured = found("rust-hello-fresh", 0.4, 0.2, 0.1) + found("go-cgi-hello-fresh", 2.0)
+    measured += found("rust-hello-engine", 0.2, 0.2)
     assert table(measured).splitlines()[2:] == [
         "| rust-hello-fresh | 0.4 ms | 0.2 ms | 2.00 | 0.1 ms | 4.00 | ≤ 2.00 met, ≤ 2.00 missed |",
         "| go-cgi-hello-fresh | 2 ms | it runs no CGI |  |  |  |  |",
+        "| rust-hello-engine | 0.2 ms | 0.2 ms | 1.00 |  |  | ≤ 1.03 met |",
     ]
 
 
