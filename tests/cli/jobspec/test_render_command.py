@@ -28,14 +28,14 @@ def built(tmp_path):
 def test_json(built, capsys):
     """JSON is the API's `{"Job": …}` with sorted keys."""
     directory, job = built
-    render.command(directory, "json", "/srv", ["size=9"])
+    render.command(directory, form="json", component_dir="/srv", variable=["size=9"])
     assert capsys.readouterr().out == json.dumps({"Job": job}, indent=2, sort_keys=True) + "\n"
 
 
 def test_hcl(built, capsys):
     """HCL is the rendered template, with nothing around it."""
     directory, job = built
-    render.command(directory, "hcl", "/srv", ["size=9"])
+    render.command(directory, form="hcl", component_dir="/srv", variable=["size=9"])
     assert capsys.readouterr().out == render_hcl(job)
 
 
@@ -43,10 +43,10 @@ def test_not_built(tmp_path):
     """An app that is not built has no digest, hence no job."""
     app(tmp_path)
     with pytest.raises(GuestError, match="component 'web' is not built"):
-        render.command(tmp_path, "hcl", "/srv", None)
+        render.command(tmp_path, form="hcl", component_dir="/srv", variable=None)
 
 
 def test_without_value(built):
     """A required variable needs a value."""
     with pytest.raises(ConfigError, match="variable 'size' is required and has no value"):
-        render.command(built[0], "hcl", "/srv", None)
+        render.command(built[0], form="hcl", component_dir="/srv", variable=None)
