@@ -35,7 +35,7 @@ DRIVER_LAYERS = (
     ("guest",),
     ("http", "variables", "egress"),
     ("secrets", "isolation"),
-    ("task", "schema", "duration", "timer"),
+    ("task", "schema", "duration", "timer", "forked"),
     ("errors",),
 )
 HTTP_LAYERS = (

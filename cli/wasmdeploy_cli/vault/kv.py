@@ -9,7 +9,7 @@ from typing import Any
 
 from wasmdeploy_cli.errors import SecretError
 from wasmdeploy_cli.vault.client import Vault
-from wasmdeploy_driver.secrets import Secret, is_dynamic
+from wasmdeploy_driver.secrets import Secret, is_dynamic, mount_and_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Kv:
     def read(self, path: str, version: int = 0) -> Version:
         """The newest version of a path, or an older one; raises SecretError."""
         wanted = f"?version={version}" if version else ""
-        mount, rest = split(path)
+        mount, rest = mount_and_path(path)
         answer = self._vault.call("GET", f"{mount}/data/{rest}{wanted}", act=f"read {path}")
         if answer is None:
             return Version()
@@ -55,7 +55,7 @@ class Kv:
 
     def write(self, path: str, fields: Mapping[str, Any], after: int) -> int | None:
         """Write all fields of a path and give the new version; None where `after` is not the newest one."""
-        mount, rest = split(path)
+        mount, rest = mount_and_path(path)
         body = {"options": {"cas": after}, "data": dict(fields)}
         try:
             answer = self._vault.call("POST", f"{mount}/data/{rest}", body, act=f"write {path}")
@@ -69,16 +69,6 @@ class Kv:
                 f"make one: vault secrets enable -path={mount} -version=2 kv",
             )
         return int(answer["data"]["version"])
-
-
-def split(path: str) -> tuple[str, str]:
-    """A path's mount and what is below it; raises SecretError where nothing is."""
-    mount, _, rest = path.strip("/").partition("/")
-    if not rest:
-        raise SecretError(
-            f"Vault path {path!r} needs a mount and a path", "write it as MOUNT/PATH, like secret/app"
-        )
-    return mount, rest
 
 
 class StoredSecrets:

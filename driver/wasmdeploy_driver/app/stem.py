@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 
 from wasmdeploy_driver.app.memfile import whole
 from wasmdeploy_driver.app.process import Load, end_with, live
+from wasmdeploy_driver.forked import close_all_but
 
 _MOST_DESCRIPTORS = 253  # the kernel's bound for one message
 
@@ -42,7 +43,7 @@ class Stem:
         if not child:
             status = 1
             try:
-                _close_others(theirs.fileno())
+                close_all_but({theirs.fileno()})
                 confined()
                 serve(theirs, load)
                 status = 0
@@ -118,8 +119,3 @@ def _engine(descriptors: list[int], load: Load) -> None:
             sys.stderr.flush()
     finally:
         os._exit(status)
-
-
-def _close_others(kept: int) -> None:
-    os.closerange(3, kept)
-    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))

@@ -9,12 +9,11 @@ import select
 import signal
 import socket
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 from wasmdeploy_driver.executor.title import show_arguments
+from wasmdeploy_driver.forked import close_all_but, end_after, start_time
 from wasmdeploy_driver.forkserver.message import DESCRIPTORS, MAX_MESSAGE, decode, encode
 
 # Runs the task of a state directory, whose control socket listens already, and gives the exit status.
@@ -70,36 +69,26 @@ def _forked(
     except OSError as error:
         failure = error.errno or 0
     if not pid:
-        _live(decode(message)["state"], log, control, own, executor)
+        end_after(lambda: _live(decode(message)["state"], log, control, own, executor))
     for descriptor in descriptors:
         os.close(descriptor)
     if failure:
         return encode({"error": failure})
     # Nobody but this process could reap it, so it is still this very one.
-    stat = Path(f"/proc/{pid}/stat").read_text()
-    return encode({"forked": pid, "start_time": int(stat.rpartition(")")[2].split()[19])})
+    return encode({"forked": pid, "start_time": start_time(pid)})
 
 
-def _live(state: str, log: int, control: int, own: tuple[socket.socket, ...], executor: Executor) -> NoReturn:
+def _live(state: str, log: int, control: int, own: tuple[socket.socket, ...], executor: Executor) -> int:
     """Become an executor: the same as the program that `spawn` starts."""
-    status = 1
-    try:
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
-        for each in own:
-            each.close()
-        os.setsid()
-        show_arguments((sys.executable, "-I", "-m", "wasmdeploy_driver.executor", state))
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        with socket.socket(fileno=os.dup2(control, 3, inheritable=False)) as listener:
-            os.closerange(4, os.sysconf("SC_OPEN_MAX"))
-            status = executor([state], listener)
-    except BaseException:  # noqa: BLE001  # nothing of a child may run the fork server's code
-        traceback.print_exc()
-    finally:
-        with contextlib.suppress(Exception):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(status)
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    for each in own:
+        each.close()
+    os.setsid()
+    show_arguments((sys.executable, "-I", "-m", "wasmdeploy_driver.executor", state))
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    with socket.socket(fileno=os.dup2(control, 3, inheritable=False)) as listener:
+        close_all_but({3})
+        return executor([state], listener)

@@ -23,18 +23,12 @@ from typing import Any, Literal
 
 from wasmdeploy_driver.executor import control
 from wasmdeploy_driver.executor.holder import MAX_MESSAGE, MOST_DESCRIPTORS, decode, encode
+from wasmdeploy_driver.forked import start_time
 from wasmdeploy_driver.holder import health
 from wasmdeploy_driver.holder.caller import Caller
 from wasmdeploy_driver.holder.holdings import Held, Holdings, close
 from wasmdeploy_driver.holder.pair import Following, Second
-from wasmdeploy_driver.holder.wake import (
-    Executor,
-    become,
-    record,
-    recorded,
-    start_time,
-    take_lock,
-)
+from wasmdeploy_driver.holder.wake import Executor, become, record, recorded, take_lock
 from wasmdeploy_driver.http.bounds import Patience
 
 # With more that say nothing the app is woken, which has its own bounds.

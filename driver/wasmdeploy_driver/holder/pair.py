@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
-from wasmdeploy_driver.holder.wake import close_all_but
+from wasmdeploy_driver.forked import close_all_but
 
 
 class Following(Exception):  # noqa: N818  # no error: the way out of the loop for a process that was just forked

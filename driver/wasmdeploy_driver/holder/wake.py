@@ -9,14 +9,14 @@ import os
 import signal
 import socket
 import sys
-import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 from wasmdeploy_driver.executor import control
 from wasmdeploy_driver.executor.parking import Wake
 from wasmdeploy_driver.executor.title import show_arguments
+from wasmdeploy_driver.forked import close_all_but, end_after, start_time
 from wasmdeploy_driver.holder.holdings import Held
 
 # Runs the task of a state directory, whose control socket listens already, and gives the exit status.
@@ -38,50 +38,27 @@ def take_lock(state: str) -> int | None:
     return lock
 
 
-def start_time(pid: int) -> int:
-    """When a process started, in clock ticks since boot; 0 where there is none."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return 0
-    return int(stat.rpartition(")")[2].split()[19])
-
-
-def close_all_but(kept: Iterable[int]) -> None:
-    """Close every descriptor but these and the three streams."""
-    low = 3
-    for descriptor in sorted(kept):
-        os.closerange(low, descriptor)
-        low = descriptor + 1
-    os.closerange(low, os.sysconf("SC_OPEN_MAX"))
-
-
 def become(held: Held, lock: int, asked_at: float, executor: Executor) -> NoReturn:
     """Be the executor of a task that was parked, in a process that was forked for it."""
-    status = 1
-    try:
-        signal.set_wakeup_fd(-1)
-        for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
-        os.setsid()
-        close_all_but({lock, *held.descriptors})
-        show_arguments((sys.executable, "-I", "-m", "wasmdeploy_driver.executor", held.state))
-        state = Path(held.state)
-        log = os.open(state / control.LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        for stream in (1, 2):
-            os.dup2(log, stream)
-        os.close(log)
-        record(state, os.getpid())
-        wake = Wake(held.shelved, tuple(held.clients.values()), asked_at)
-        with socket.socket(fileno=held.shelved.control) as listener:
-            status = executor([held.state], listener, wake)
-    except BaseException:  # noqa: BLE001  # nothing of a child may run the holder's code
-        traceback.print_exc()
-    finally:
-        with contextlib.suppress(Exception):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(status)
+    end_after(lambda: _live(held, lock, asked_at, executor))
+
+
+def _live(held: Held, lock: int, asked_at: float, executor: Executor) -> int:
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    os.setsid()
+    close_all_but({lock, *held.descriptors})
+    show_arguments((sys.executable, "-I", "-m", "wasmdeploy_driver.executor", held.state))
+    state = Path(held.state)
+    log = os.open(state / control.LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    os.close(log)
+    record(state, os.getpid())
+    wake = Wake(held.shelved, tuple(held.clients.values()), asked_at)
+    with socket.socket(fileno=held.shelved.control) as listener:
+        return executor([held.state], listener, wake)
 
 
 def record(state: Path, pid: int) -> None:

@@ -2,7 +2,7 @@
 
 from wasmdeploy_driver.secrets.secret import GivenSecrets, Secret, SecretSource
 from wasmdeploy_driver.secrets.tls import session
-from wasmdeploy_driver.secrets.vault import Lease, Reading, VaultSecrets, is_dynamic
+from wasmdeploy_driver.secrets.vault import Lease, Reading, VaultSecrets, is_dynamic, mount_and_path
 
 __all__ = [
     "GivenSecrets",
@@ -12,5 +12,6 @@ __all__ = [
     "SecretSource",
     "VaultSecrets",
     "is_dynamic",
+    "mount_and_path",
     "session",
 ]

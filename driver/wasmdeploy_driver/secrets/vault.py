@@ -130,7 +130,7 @@ class VaultSecrets:
             raise
 
     def _fetch(self, path: str) -> Reading:
-        mount, rest = _mount_and_path(path)
+        mount, rest = mount_and_path(path)
         if is_dynamic(path):
             answer = self._call("GET", f"{mount}/{rest}", f"read {path}")
             if answer is None or not isinstance(answer.get("data"), dict):
@@ -238,7 +238,8 @@ def _words(error: Any) -> str:
     return " ".join(" ".join(map(str, error.errors or ())).split())
 
 
-def _mount_and_path(path: str) -> tuple[str, str]:
+def mount_and_path(path: str) -> tuple[str, str]:
+    """A path's mount and what is below it; raises SecretError where nothing is."""
     mount, _, rest = path.strip("/").partition("/")
     if not rest:
         raise SecretError(

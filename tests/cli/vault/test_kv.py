@@ -7,8 +7,7 @@ import pytest
 from tests.stack.vault import VaultServer
 from wasmdeploy_cli.errors import SecretError
 from wasmdeploy_cli.vault import Kv, StoredSecrets, Vault
-from wasmdeploy_cli.vault.kv import split
-from wasmdeploy_driver.secrets import Secret
+from wasmdeploy_driver.secrets import Secret, mount_and_path
 
 pytestmark = pytest.mark.stack
 
@@ -70,7 +69,7 @@ def test_as_an_executor_reads(kv: Kv, vault: VaultServer) -> None:
 def test_a_path_without_a_mount(path: str) -> None:
     """A path needs a mount and something below it."""
     with pytest.raises(SecretError, match="needs a mount"):
-        split(path)
+        mount_and_path(path)
 
 
 def test_credentials_are_not_read_here(vault: VaultServer) -> None:

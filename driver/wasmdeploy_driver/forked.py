@@ -1,0 +1,43 @@
+"""What a process does that was just forked off one with work of its own, and when a process started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NoReturn
+
+
+def end_after(life: Callable[[], int]) -> NoReturn:
+    """Live, and end with the status that `life` gives, or 1: nothing of a child may run the code of its parent."""
+    status = 1
+    try:
+        status = life()
+    except BaseException:  # noqa: BLE001  # see above
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(status)
+
+
+def close_all_but(kept: Iterable[int]) -> None:
+    """Close every descriptor but these and the three streams."""
+    low = 3
+    for descriptor in sorted(kept):
+        os.closerange(low, descriptor)
+        low = descriptor + 1
+    os.closerange(low, os.sysconf("SC_OPEN_MAX"))
+
+
+def start_time(pid: int) -> int:
+    """When a process started, in clock ticks since boot; 0 where there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    return int(stat.rpartition(")")[2].split()[19])
