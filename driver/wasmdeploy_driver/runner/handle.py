@@ -157,7 +157,8 @@ class Handle:
             _LOG.warning("task %s: it ended while it was to be parked", self.id)
         if self._dropped is not None and read_exit(directory) is None:
             write_exit(directory, self._dropped)
-        self.completed_at = ended_at(directory) or time.time()
+        # A file's time is that of the clock's last tick, a few milliseconds ago.
+        self.completed_at = max(ended_at(directory) or time.time(), self.state.started_at)
         killed_for_memory = oom_kills(self.state.cgroup, self.id) > self.state.oom_kills
         end = read_exit(directory) or exit_without_record(directory, wait_status, killed_for_memory)
         if end.error and end.error not in self._told:

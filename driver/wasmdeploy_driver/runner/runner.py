@@ -101,6 +101,8 @@ class Runner:
         kills = oom_kills(cgroup, launch.id)
         request = {"call": "start", "vault_token": token.reveal() if token else ""}
         patience = time.monotonic() + LISTEN_TIMEOUT
+        # Before the call: a short command has ended before its answer is read.
+        started_at = time.time()
         try:
             await client.call(
                 directory,
@@ -118,7 +120,7 @@ class Runner:
         entry = read_record(directory)
         if entry is not None:
             record(directory, replace(entry, started=True))
-        state = State(process.pid, process.start_time, process.boot_id, directory, time.time(), cgroup, kills)
+        state = State(process.pid, process.start_time, process.boot_id, directory, started_at, cgroup, kills)
         self._handles[launch.id] = Handle(launch.id, state, on_event, self._parking, spawned.child)
         return self._handles[launch.id]
 
