@@ -81,7 +81,12 @@ class Component:
 
     name: str = field(metadata=_doc("the name", label=True))
     source: str = field(metadata=_doc("the wasm file, below the task directory or in `allow_paths`"))
-    digest: str = field(default="", metadata=_doc("`sha256:…` that the file must have"))
+    digest: str = field(
+        default="",
+        metadata=_doc(
+            "`sha256:…` that the file must have; code that is compiled from it already runs without the file being read"
+        ),
+    )
     route: tuple[str, ...] = field(default=(), metadata=_doc("routes; `/api/...` also takes what lies below"))
     engine: str = field(
         default="",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,6 +26,7 @@ from tests.bench.errors import BenchError
 from tests.bench.measure import Effort
 from tests.bench.programs import WASMTIME
 from tests.driver.plugin_process import Plugin, plugin_process, task_config
+from wasmdeploy_driver.executor.guestfile import digest_of
 from wasmdeploy_driver.plugin.proto import driver_pb2
 from wasmdeploy_driver.runner.executors import EXECUTOR
 
@@ -201,7 +202,7 @@ def _plugin(directory: Path) -> Iterator[Plugin]:
 
 def _config(directory: Path, number: int, port: int, wasm: Path, idle_timeout: str) -> Any:
     task = directory / f"task-{number}"
-    component = {"hello": {"source": "guest.wasm", "route": ["/..."]}}
+    component = {"hello": {"source": "guest.wasm", "digest": _digest(wasm), "route": ["/..."]}}
     parts = {"module": None, "args": [], "app": f"bench-{number}", "http": {"port": "http"}}
     config = task_config(task, component=component, idle_timeout=idle_timeout, **parts)
     config.id = f"alloc-{number}/web/00000000"
@@ -209,6 +210,12 @@ def _config(directory: Path, number: int, port: int, wasm: Path, idle_timeout: s
     config.resources.linux_resources.CopyFrom(driver_pb2.LinuxResources())
     os.link(wasm, task / "alloc-1" / "web" / "guest.wasm")
     return config
+
+
+@cache
+def _digest(wasm: Path) -> str:
+    """As every deploy pins it."""
+    return digest_of(wasm.read_bytes())
 
 
 def _free_ports() -> Iterator[int]:

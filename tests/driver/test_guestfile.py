@@ -93,6 +93,30 @@ def test_a_digest_that_the_job_pins(launch):
     assert sorted(Path("/proc/self/fd").iterdir()) == before
 
 
+def test_a_pinned_guest_is_known_by_its_digest(launch):
+    """Wherever its file lies: nothing of that is read until it is compiled, and then it must be the one."""
+    digest = digest_of(START)
+    first = facts(launch, digest)
+    (launch.root / "app.wasm").unlink()
+    (launch.root / "app.wasm").write_bytes(OTHER)
+    assert facts(launch, digest) == first == (digest, Binary(False, (), ("_start",)))
+    with (
+        guest_file(launch, "app.wasm", digest, "the guest") as guest,
+        pytest.raises(GuestError, match="is not what the job pins"),
+    ):
+        guest.read()
+
+
+def test_a_pinned_guest_that_was_never_seen(launch):
+    """Nothing is remembered as what it is not."""
+    (launch.root / "app.wasm").write_bytes(OTHER)
+    for _ in range(2):
+        with pytest.raises(GuestError, match=f"has the digest {digest_of(OTHER)}, but the job pins"):
+            facts(launch, digest_of(START))
+    (launch.root / "app.wasm").write_bytes(START)
+    assert facts(launch, digest_of(START))[0] == digest_of(START)
+
+
 def test_a_guest_that_changes_while_it_is_read(launch):
     """Its bytes are not given out as those of the digest that was found."""
     with guest_file(launch, "app.wasm", "", "the guest") as guest:

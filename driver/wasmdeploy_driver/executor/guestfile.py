@@ -2,7 +2,8 @@
 
 Reading and hashing a large guest takes longer than starting it from compiled code. So its digest and its names are
 remembered beside the compiled code, by the file's place and times, and asked for again only once the file has changed.
-One that has been written to since without that being seen cannot do harm: what runs is the code of that digest.
+One that has been written to since without that being seen cannot do harm: what runs is the code of that digest. For the
+same reason a file whose digest the job pins, and whose names are known by it, is not read at all before it is compiled.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +28,8 @@ from wasmdeploy_driver.guest.entries import FACTS, LEFTOVER
 
 # A file that has changed this recently may change again within the same tick of its clock.
 _SETTLED_SECONDS = 1.0
+_SHA256 = "sha256:"
+_DIGEST = re.compile(_SHA256 + "[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,10 @@ class GuestFile:
         """Its bytes; raises GuestError where they are no longer those of the digest."""
         guest = _read(self.descriptor, self.size)
         if digest_of(guest) != self.digest:
-            raise GuestError(f"{self.shown} changed while it was read", "restart the task")
+            raise GuestError(
+                f"{self.shown} is not {self.digest}: it changed while it was read, or is not what the job pins",
+                "restart the task, or deploy it again",
+            )
         return guest
 
 
@@ -52,11 +59,17 @@ def guest_file(launch: Launch, source: str, digest: str, shown: str) -> Iterator
     descriptor = open_guest(launch, source)
     try:
         status = os.fstat(descriptor)
-        place = launch.cache / f"{status.st_dev:x}-{status.st_ino:x}{FACTS}"
-        state = [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
-        found, binary = _recall(place, state) or _look(descriptor, status, shown, place, state)
+        pinned = bool(_DIGEST.fullmatch(digest))
+        name = digest.removeprefix(_SHA256) if pinned else f"{status.st_dev:x}-{status.st_ino:x}"
+        state = [] if pinned else [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+        place = launch.cache / f"{name}{FACTS}"
+        known = _recall(place, state)
+        found, binary = known or _look(descriptor, status.st_size, shown)
         if digest and digest != found:
             raise GuestError(f"{shown} has the digest {found}, but the job pins {digest}")
+        settled = time.time() - max(status.st_mtime, status.st_ctime) > _SETTLED_SECONDS
+        if known is None and (pinned or settled):
+            _remember(place, {"file": state, "digest": found, "binary": asdict(binary)})
         yield GuestFile(shown, found, binary, descriptor, status.st_size)
     finally:
         os.close(descriptor)
@@ -64,7 +77,7 @@ def guest_file(launch: Launch, source: str, digest: str, shown: str) -> Iterator
 
 def digest_of(guest: bytes) -> str:
     """`sha256:…`."""
-    return "sha256:" + hashlib.sha256(guest).hexdigest()
+    return _SHA256 + hashlib.sha256(guest).hexdigest()
 
 
 def _read(descriptor: int, size: int) -> bytes:
@@ -73,14 +86,9 @@ def _read(descriptor: int, size: int) -> bytes:
         return file.read(size)  # no more, should it grow meanwhile
 
 
-def _look(
-    descriptor: int, status: os.stat_result, shown: str, place: Path, state: list[int]
-) -> tuple[str, Binary]:
-    guest = _read(descriptor, status.st_size)
-    digest, binary = digest_of(guest), inspect(guest, shown)
-    if time.time() - max(status.st_mtime, status.st_ctime) > _SETTLED_SECONDS:
-        _remember(place, {"file": state, "digest": digest, "binary": asdict(binary)})
-    return digest, binary
+def _look(descriptor: int, size: int, shown: str) -> tuple[str, Binary]:
+    guest = _read(descriptor, size)
+    return digest_of(guest), inspect(guest, shown)
 
 
 def _recall(place: Path, state: list[int]) -> tuple[str, Binary] | None:
