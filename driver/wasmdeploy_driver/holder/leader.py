@@ -9,35 +9,31 @@ A change is sent to the other process first: what is in its queue outlives the s
 from __future__ import annotations
 
 import contextlib
-import errno
-import itertools
 import os
-import select
 import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from wasmdeploy_driver.executor import control
 from wasmdeploy_driver.executor.holder import MAX_MESSAGE, MOST_DESCRIPTORS, decode, encode
 from wasmdeploy_driver.forked import start_time
-from wasmdeploy_driver.holder import health
+from wasmdeploy_driver.holder.borrowed import listens
 from wasmdeploy_driver.holder.caller import Caller
+from wasmdeploy_driver.holder.callers import Callers
+from wasmdeploy_driver.holder.clients import Clients
 from wasmdeploy_driver.holder.holdings import Held, Holdings, close
 from wasmdeploy_driver.holder.pair import Following, Second
 from wasmdeploy_driver.holder.wake import Executor, become, record, recorded, take_lock
-from wasmdeploy_driver.http.bounds import Patience
+from wasmdeploy_driver.holder.watch import Watch
 
-# With more that say nothing the app is woken, which has its own bounds.
-_MOST_CLIENTS = 64
 _TICK = 1.0  # only where something waits
 _TIDY_SECONDS = 30.0
 _IDLE_SECONDS = 10.0  # after which it ends where nobody needs it
 _AGAIN_SECONDS = 0.2  # after an executor that could not be forked
-_PATIENCE = Patience()
 
 
 def hold(door: socket.socket, lock: int, executor: Executor) -> None:
@@ -69,16 +65,13 @@ class Leader:
         self._lock = lock
         self._holdings = holdings
         self._executor = executor
-        self._epoll = select.epoll()
-        self._ready: dict[int, Callable[[], None]] = {}
-        self._callers: dict[int, Caller] = {}
+        self._watch = Watch()
+        self._callers = Callers(self._watch, door, self._answer)
+        self._clients = Clients(self._watch, holdings, self._change, self._wake)
         self._second = Second(self._let_go)
         self._executors: dict[str, tuple[int, int]] = {}  # of woken tasks
         self._ending: dict[str, int] = {}  # pidfds of executors that are about to end
-        self._deadlines: dict[tuple[str, int], float] = {}  # of clients
         self._again: dict[str, float] = {}  # tasks that could not be woken, and when to try again
-        numbers = (number for held in holdings.by_state.values() for number in held.clients)
-        self._numbers = itertools.count(max(numbers, default=0) + 1)
         self._tidy_at = 0.0
         self._waking, self._woken = socket.socketpair()
 
@@ -87,10 +80,7 @@ class Leader:
         try:
             self._begin()
             while True:
-                happened = self._epoll.poll(_TICK if self._deadlines or self._again else _IDLE_SECONDS)
-                for descriptor, _ in happened:
-                    if (ready := self._ready.get(descriptor)) is not None:
-                        ready()
+                happened = self._watch.wait(_TICK if self._clients or self._again else _IDLE_SECONDS)
                 self._look_at_the_time()
                 if not (happened or self._callers or self._holdings.by_state):
                     self._end()
@@ -104,8 +94,8 @@ class Leader:
         for number in (signal.SIGCHLD, signal.SIGTERM):
             signal.signal(number, lambda *_: None)
         self._second.renew()
-        self._on(self._waking.fileno(), self._children_ended)
-        self._on(self._door.fileno(), self._accept_caller)
+        self._watch.on(self._waking.fileno(), self._children_ended)
+        self._callers.open()
         for held in tuple(self._holdings.by_state.values()):
             if held.phase == "arriving":
                 self._await_end(held)
@@ -119,22 +109,13 @@ class Leader:
         self._second.kill()
         os._exit(0)
 
-    def _on(self, descriptor: int, ready: Callable[[], None], events: int = select.EPOLLIN) -> None:
-        self._ready[descriptor] = ready
-        self._epoll.register(descriptor, events)
-
-    def _off(self, descriptor: int) -> None:
-        # Before it is closed: the epoll would go on with a descriptor that another process has a copy of.
-        if self._ready.pop(descriptor, None) is not None:
-            self._epoll.unregister(descriptor)
-
     # the second process
 
     def _let_go(self) -> list[int]:
         """In the second process, just forked: close what is the first one's own, and give the descriptors of both."""
-        self._epoll.close()
+        self._watch.close()
         self._second.close()
-        for each in (self._waking, self._woken, *(caller.connection for caller in self._callers.values())):
+        for each in (self._waking, self._woken, *(caller.connection for caller in self._callers)):
             each.close()
         held = (each for held in self._holdings.by_state.values() for each in held.descriptors)
         return [self._door.fileno(), self._lock, *held]
@@ -161,47 +142,7 @@ class Leader:
             for state, (executor, _) in tuple(self._executors.items()):
                 if executor == pid:
                     del self._executors[state]
-            self._tell({"ended": pid, "status": os.waitstatus_to_exitcode(status)})
-
-    # callers
-
-    def _accept_caller(self) -> None:
-        try:
-            connection, _ = self._door.accept()
-        except OSError as error:
-            if error.errno in (errno.EMFILE, errno.ENFILE):
-                time.sleep(_AGAIN_SECONDS)  # whoever connects waits
-            return
-        caller = self._callers[connection.fileno()] = Caller(connection)
-        self._on(connection.fileno(), lambda: self._called(caller))
-
-    def _called(self, caller: Caller) -> None:
-        descriptors: list[int] = []
-        try:
-            caller.flush()
-            message, descriptors = caller.receive()
-            if not message:
-                self._hang_up(caller)
-                return
-            self._answer(caller, decode(message), descriptors)
-        except BlockingIOError:
-            pass
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            close(descriptors)
-            sys.stderr.write(f"a caller is let go: {error}\n")
-            self._hang_up(caller)
-        self._heed(caller)
-
-    def _heed(self, caller: Caller) -> None:
-        """Look whether a caller reads again only while something waits for it."""
-        if (descriptor := caller.connection.fileno()) in self._callers:
-            self._epoll.modify(descriptor, select.EPOLLIN | (select.EPOLLOUT if caller.waits else 0))
-
-    def _hang_up(self, caller: Caller) -> None:
-        descriptor = caller.connection.fileno()
-        if self._callers.pop(descriptor, None) is not None:
-            self._off(descriptor)
-            caller.connection.close()
+            self._callers.tell({"ended": pid, "status": os.waitstatus_to_exitcode(status)})
 
     def _answer(self, caller: Caller, request: Mapping[str, Any], descriptors: list[int]) -> None:
         match request:
@@ -217,7 +158,7 @@ class Leader:
                 return
             case {"keep": str(state)} if self._leaves(caller, state):
                 for descriptor in descriptors:
-                    self._change({"client": state, "number": next(self._numbers)}, [descriptor])
+                    self._clients.keep(state, descriptor)
                 return
             case {"unpark": str(state)} if self._leaves(caller, state):
                 self._drop(state)
@@ -240,20 +181,10 @@ class Leader:
         held = self._holdings.by_state.get(state)
         return held is not None and held.phase == "arriving" and held.executor[0] == caller.pid
 
-    def _tell(self, message: Mapping[str, Any]) -> None:
-        for caller in tuple(self._callers.values()):
-            if caller.watches:
-                try:
-                    caller.send(message)
-                except OSError:
-                    self._hang_up(caller)
-                else:
-                    self._heed(caller)
-
     # tasks
 
     def _take(self, take: Mapping[str, Any], descriptors: list[int]) -> None:
-        if len(descriptors) < 6 or not all(_listens(each) for each in descriptors[:2]):
+        if len(descriptors) < 6 or not all(listens(each) for each in descriptors[:2]):
             raise ValueError("what it left is no parked task")
         state = take["take"]
         self._drop(state)
@@ -273,24 +204,24 @@ class Leader:
             self._ended(held)
             return
         self._ending[held.state] = descriptor
-        self._on(descriptor, lambda: self._ended(held))
+        self._watch.on(descriptor, lambda: self._ended(held))
 
     def _ended(self, held: Held) -> None:
         self._forget_end(held.state)
         self._change({"parked": held.state})
-        self._tell({"parked": held.state})
+        self._callers.tell({"parked": held.state})
         self._listen(held)
 
     def _forget_end(self, state: str) -> None:
         if (descriptor := self._ending.pop(state, None)) is not None:
-            self._off(descriptor)
+            self._watch.off(descriptor)
             os.close(descriptor)
 
     def _listen(self, held: Held) -> None:
-        self._on(held.shelved.listener, lambda: self._knocked(held))
-        self._on(held.shelved.control, lambda: self._wake(held, "a call"))
+        self._watch.on(held.shelved.listener, lambda: self._clients.knocked(held))
+        self._watch.on(held.shelved.control, lambda: self._wake(held, "a call"))
         for number in tuple(held.clients):
-            self._attend(held, number)
+            self._clients.attend(held, number)
 
     def _drop(self, state: str) -> bool:
         """Let go of what is held for a task; whether there was anything."""
@@ -304,10 +235,9 @@ class Leader:
     def _ignore(self, held: Held) -> None:
         self._forget_end(held.state)
         self._again.pop(held.state, None)
-        for number in held.clients:
-            self._deadlines.pop((held.state, number), None)
+        self._clients.ignore(held)
         for descriptor in held.descriptors:
-            self._off(descriptor)
+            self._watch.off(descriptor)
 
     def _wake(self, held: Held, why: str) -> None:
         asked_at = time.monotonic()
@@ -346,62 +276,7 @@ class Leader:
     def _is_awake(self, held: Held, executor: tuple[int, int], why: str) -> None:
         self._executors[held.state] = executor
         self._change({"gone": held.state})
-        self._tell({"woken": held.state, "executor": executor, "why": why})
-
-    # clients
-
-    def _knocked(self, held: Held) -> None:
-        with _borrowed(held.shelved.listener) as listener:
-            while self._holdings.by_state.get(held.state) is held and held.shelved.listener in self._ready:
-                try:
-                    connection, _ = listener.accept()
-                except BlockingIOError:
-                    return
-                except OSError:  # there is no descriptor left, say: the app accepts for itself
-                    self._wake(held, "a request")
-                    return
-                if _look(held, connection) in (
-                    "health",
-                    "gone",
-                ):  # most of them: at once, and by this process alone
-                    connection.close()
-                    continue
-                number = next(self._numbers)
-                self._change({"client": held.state, "number": number}, [connection.detach()])
-                if len(held.clients) > _MOST_CLIENTS:
-                    self._wake(held, "many connections")
-                    return
-                self._attend(held, number)
-
-    def _attend(self, held: Held, number: int) -> None:
-        self._deadlines[held.state, number] = time.monotonic() + _PATIENCE.idle
-        # By edges: what was peeked at stays where it is, and would be news for ever.
-        client = held.clients[number]
-        self._on(
-            client, lambda: self._heard(held, number), select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLET
-        )
-
-    def _heard(self, held: Held, number: int) -> None:
-        with _borrowed(held.clients[number]) as client:
-            verdict = _look(held, client)
-        if verdict == "silent":
-            return
-        if verdict == "more":
-            key = held.state, number
-            self._deadlines[key] = min(self._deadlines[key], time.monotonic() + _PATIENCE.head)
-        elif verdict == "other":
-            self._wake(held, "a request")
-        else:
-            self._leave(held, number)
-
-    def _leave(self, held: Held, number: int) -> None:
-        client = held.clients[number]
-        self._deadlines.pop((held.state, number), None)
-        self._off(client)
-        # The second process has it open, too, and may be slow to close it.
-        with _borrowed(client) as connection, contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
-        self._change({"left": held.state, "number": number})
+        self._callers.tell({"woken": held.state, "executor": executor, "why": why})
 
     def _look_at_the_time(self) -> None:
         now = time.monotonic()
@@ -415,41 +290,4 @@ class Leader:
         for state, at in tuple(self._again.items()):
             if at <= now:
                 self._wake(self._holdings.by_state[state], "a request")
-        for (state, number), at in tuple(self._deadlines.items()):
-            if at <= now and (state, number) in self._deadlines:
-                self._leave(self._holdings.by_state[state], number)
-
-
-def _look(held: Held, client: socket.socket) -> Literal["silent", "gone", "health", "more", "other"]:
-    """What a client wants, as far as it has said; a health check is answered."""
-    try:
-        start = client.recv(health.MOST_HEAD, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        verdict, size = health.judge(start, held.checked)
-        if verdict == "health":
-            client.recv(size, socket.MSG_DONTWAIT)
-            client.send(health.answer(start, held.health), socket.MSG_DONTWAIT)
-    except BlockingIOError:
-        return "silent"
-    except OSError:
-        return "gone"
-    return verdict if start else "gone"
-
-
-@contextlib.contextmanager
-def _borrowed(descriptor: int) -> Iterator[socket.socket]:
-    """A socket object for a descriptor that stays open."""
-    borrowed = socket.socket(fileno=descriptor)
-    try:
-        yield borrowed
-    finally:
-        borrowed.detach()
-
-
-def _listens(descriptor: int) -> bool:
-    """Whether it is a socket that listens; it is made one that never blocks, or it could hold up everybody."""
-    try:
-        with _borrowed(descriptor) as listener:
-            listener.setblocking(False)
-            return bool(listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
-    except OSError:
-        return False
+        self._clients.leave_late(now)
