@@ -9,13 +9,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Server(ThreadingHTTPServer):
-    """`chunks` is the body in pieces; `asked` has (method, target, headers, body) of each request."""
+    """`chunks` is the body in pieces, `bodies` those of single paths; `asked` has (method, target, headers, body)."""
 
     daemon_threads = False
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.status, self.chunks = 200, [b"ok"]
+        self.bodies: dict[str, bytes] = {}
         self.asked: list[tuple[str, str, dict[str, str], bytes]] = []
         self.url = f"http://127.0.0.1:{self.server_port}"
 
@@ -33,7 +34,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(self.server.status)
         self.send_header("Connection", "close")
         self.end_headers()
-        for chunk in self.server.chunks if self.command != "HEAD" else []:
+        own = self.server.bodies.get(self.path.partition("?")[0])
+        chunks = self.server.chunks if own is None else [own]
+        for chunk in chunks if self.command != "HEAD" else []:
             self.wfile.write(chunk)
             self.wfile.flush()
 

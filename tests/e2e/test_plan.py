@@ -94,7 +94,7 @@ def _step(world: World, sample: Sample) -> bool:
     ended = [each for each, state in instances.items() if state == "run" and now[each] != "run"]
     assert _sum(plan, STOPS) == len(ended), plan
     world.cli("plan", app, code=0)
-    eventually(f"{name} is deployed", lambda: _settled(world, name), 300)
+    eventually(f"{name} is deployed", lambda: _settled(world, name), 300, lambda: _facts(world, name))
     return bool(plan["changed"])
 
 
@@ -107,13 +107,19 @@ def _instances(world: World, name: str) -> dict[str, str]:
 
 
 def _scheduled(world: World, name: str) -> bool:
-    return all(each["Status"] == "complete" for each in world.nomad(f"job/{name}/evaluations"))
+    # One that a later one of the job overtook is canceled.
+    return all(each["Status"] in ("complete", "canceled") for each in world.nomad(f"job/{name}/evaluations"))
 
 
 def _settled(world: World, name: str) -> bool:
     deployment = world.nomad(f"job/{name}/deployment")
     assert deployment["Status"] in ("running", "successful"), deployment
     return bool(deployment["Status"] == "successful") and _scheduled(world, name)
+
+
+def _facts(world: World, name: str) -> dict[str, object]:
+    """What tells why it is not."""
+    return {what: world.nomad(f"job/{name}/{what}") for what in ("deployment", "evaluations", "allocations")}
 
 
 @pytest.fixture

@@ -86,12 +86,17 @@ class World:
         return found
 
 
-def eventually(what: str, condition: Callable[[], T], seconds: float = 30) -> T:
-    """The condition's first true value; fails with `what` where there is none in time."""
+def eventually(
+    what: str,
+    condition: Callable[[], T],
+    seconds: float = 30,
+    facts: Callable[[], object] = lambda: "",
+) -> T:
+    """The condition's first true value; fails with `what`, and with `facts`, where there is none in time."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
-        assert time.monotonic() < deadline, f"not in {seconds} s: {what}"
+        assert time.monotonic() < deadline, f"not in {seconds} s: {what} {facts()}"
         time.sleep(0.1)

@@ -126,8 +126,20 @@ class Nomad:
         self._call(lambda: self._api.job.deregister_job(name, purge=purge))
 
     def evaluation(self, evaluation_id: str) -> Json:
-        """An evaluation: whether the scheduler placed what was asked for, and why not."""
-        return dict(self._call(lambda: self._api.evaluation.get_evaluation(evaluation_id)))
+        """An evaluation: whether the scheduler placed what was asked for, and why not.
+
+        Nomad cancels one that waits while a later one of its job is there; that one is given then.
+        """
+        found = dict(self._call(lambda: self._api.evaluation.get_evaluation(evaluation_id)))
+        if found["Status"] != "canceled":
+            return found
+        others = self._call(lambda: self._api.job.get_evaluations(found["JobID"]))
+        later = (
+            each
+            for each in others
+            if each["Status"] != "canceled" and each["ModifyIndex"] > found["CreateIndex"]
+        )
+        return dict(max(later, key=lambda each: int(each["ModifyIndex"]), default=found))
 
     def newest_deployment(self, name: str) -> Json | None:
         """The newest deployment of a job, None where it never had one."""
