@@ -23,7 +23,7 @@ from wasmdeploy_driver.executor import confine, control, netns
 from wasmdeploy_driver.executor.engines import fork_stem
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.executor.parking import Wake
-from wasmdeploy_driver.executor.task import Task
+from wasmdeploy_driver.executor.running import RunningTask
 from wasmdeploy_driver.executor.title import show_name
 from wasmdeploy_driver.isolation import privileges
 
@@ -58,7 +58,7 @@ def main(arguments: list[str], listener: socket.socket | None = None, wake: Wake
     control_socket = listener or control.listen(state)
 
     async def live() -> NoReturn:
-        await Task(state, launch, stem, control_socket, score).live(wake)
+        await RunningTask(state, launch, stem, control_socket, score).live(wake)
         sys.stderr.flush()
         os._exit(0)  # neither a guest nor a compile that goes on in its thread may hold up the exit
 

@@ -36,7 +36,7 @@ from wasmdeploy_driver.secrets import Secret
 _START_SECONDS = 60.0
 
 
-class Task:
+class RunningTask:
     """Runs the guests, does what control calls ask for, writes the exit status."""
 
     def __init__(
