@@ -387,6 +387,33 @@ func TestAllocDir(t *testing.T) {
 	}
 }
 
+// Volumes are there at their destinations, writable or not, and what a guest writes is in them.
+func TestMounts(t *testing.T) {
+	n := started(t)
+	volume := t.TempDir()
+	must.NoError(t, os.WriteFile(filepath.Join(volume, "kept"), []byte("of a task before"), 0o644))
+	run := func(readonly bool, arguments ...string) (*drivers.TaskConfig, int) {
+		config := n.task(command(arguments...))
+		config.Mounts = []*drivers.MountConfig{{HostPath: volume, TaskPath: "/data", Readonly: readonly}}
+		n.start(config)
+		return config, n.end(config.ID).ExitCode
+	}
+	config, code := run(true, "read", "/data/kept")
+	must.Eq(t, 0, code)
+	logged(t, config, "stdout", "of a task before")
+	_, code = run(true, "write", "/data/made")
+	must.Eq(t, 1, code)
+	_, code = run(false, "write", "/data/made")
+	must.Eq(t, 0, code)
+	made, err := os.ReadFile(filepath.Join(volume, "made"))
+	must.NoError(t, err)
+	must.Eq(t, "written", string(made))
+	config = n.task(command("read", "/data/kept"))
+	config.Mounts = []*drivers.MountConfig{{HostPath: filepath.Dir(config.AllocDir), TaskPath: "/data"}}
+	_, _, err = n.StartTask(config)
+	must.ErrorContains(t, err, "no guest sees")
+}
+
 // Nothing of a task is left once it is destroyed, its engine processes included.
 func TestDestroyKillsAll(t *testing.T) {
 	n := started(t)

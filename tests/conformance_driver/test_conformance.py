@@ -35,7 +35,7 @@ def test_the_program_has_its_tests() -> None:
     """None of what Nomad's drivers are tested with is missing."""
     wanted = {
         "TestFingerprint", "TestConfigSchema", "TestStartWait", "TestStartWaitStop", "TestStartWaitRecoverWaitStop",
-        "TestExitCode", "TestStats", "TestSignal", "TestExec", "TestExecStreaming", "TestAllocDir", "TestEnv",
-        "TestDestroyKillsAll", "TestNoOrphans", "TestNilFields",
+        "TestExitCode", "TestStats", "TestSignal", "TestExec", "TestExecStreaming", "TestAllocDir", "TestMounts",
+        "TestEnv", "TestDestroyKillsAll", "TestNoOrphans", "TestNilFields",
     }  # fmt: skip
     assert wanted <= set(program.names())

@@ -18,7 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wasmdeploy_driver.executor import confine
-from wasmdeploy_driver.executor.launch import Isolation, Launch
+from wasmdeploy_driver.executor.files import open_dirs
+from wasmdeploy_driver.executor.launch import Isolation, Launch, Volume
 from wasmdeploy_driver.guest.preopen import Preopen
 from wasmdeploy_driver.task import Task
 
@@ -26,9 +27,10 @@ from wasmdeploy_driver.task import Task
 def launch_in(directory: Path, isolation: Isolation) -> Launch:
     """A task's launch with all its directories."""
     task, shared = directory / "alloc" / "web", directory / "alloc" / "alloc"
+    volumes = (Volume(directory / "volume", "/volume"), Volume(directory / "books", "/books", readonly=True))
     return Launch(
         "alloc/web/1", Task(module="local/x.wasm"), task, directory / "cache", shared / "logs" / "out",
-        shared / "logs" / "err", shared=shared, isolation=isolation,
+        shared / "logs" / "err", shared=shared, volumes=volumes, isolation=isolation,
     )  # fmt: skip
 
 
@@ -46,6 +48,7 @@ def main() -> None:
         Preopen(os.open(launch.root / "fixed", flags), "/fixed", True),
     )
     confine.begin(described, state)
+    dirs += open_dirs(launch, ())
     if step == "stem":
         confine.as_stem(described)
     elif step == "front":
@@ -76,6 +79,9 @@ def main() -> None:
         "read own directory": reading(launch.root / "local" / "file"),
         "write own directory": making(launch.root / "local" / "new"),
         "write readonly directory": making(launch.root / "fixed" / "new"),
+        "write volume": making(directory / "volume" / "new"),
+        "read readonly volume": reading(directory / "books" / "file"),
+        "write readonly volume": making(directory / "books" / "new"),
         "read other code": reading(directory / "cache" / "other.cwasm"),
         "write cache": making(directory / "cache" / "new.cwasm"),
         "read vault token": reading(launch.root / "private" / "vault_token"),

@@ -40,11 +40,21 @@ def world(tmp_path):
     task = tmp_path / "alloc" / "web"
     for each in ("local", "fixed", "private", "secrets"):
         (task / each).mkdir(parents=True)
-    for each in ("cache", "state", "other-state", "alloc/alloc/logs", "alloc/other/local", "tmp"):
+    for each in (
+        "cache",
+        "state",
+        "other-state",
+        "alloc/alloc/logs",
+        "alloc/other/local",
+        "tmp",
+        "volume",
+        "books",
+    ):
         (tmp_path / each).mkdir(parents=True)
     for each in (
         "alloc/web/local/file", "alloc/web/private/vault_token", "alloc/web/secrets/token", "alloc/other/local/file",
         "cache/mine.cwasm", "cache/other.cwasm", "state/launch.json", "state/control.sock", "other-state/launch.json",
+        "books/file",
     ):  # fmt: skip
         (tmp_path / each).write_text("x")
     outsider = subprocess.Popen(["sleep", "600"], env={"VAULT_TOKEN": "of the agent"})
@@ -75,13 +85,14 @@ def test_the_kernel_here_has_it_all():
 
 
 OWN = ["read own code", "read own directory", "write own directory"]
+VOLUMES = ["write volume", "read readonly volume"]
 
 
 def test_an_executor_before_its_guests_are_loaded(world):
     """It reads and writes what is its task's and the cache, and nothing of the node's, the agent's or other tasks'."""
     assert worked("begin", world) == [
-        *OWN, "write readonly directory", "read other code", "write cache", "read vault token", "read secrets",
-        "write task directory", "read state", "write state", "write alloc", "read names",
+        *OWN, "write readonly directory", *VOLUMES, "read other code", "write cache", "read vault token",
+        "read secrets", "write task directory", "read state", "write state", "write alloc", "read names",
         "become root", "start a program", "root by a program", "internet socket", "thread",
     ]  # fmt: skip
 
@@ -89,20 +100,21 @@ def test_an_executor_before_its_guests_are_loaded(world):
 def test_the_stem(world):
     """It starts no program, and writes nowhere but in the task's directories."""
     found = worked("stem", world)
-    assert "start a program" not in found
+    assert {*VOLUMES, "write task directory"} <= set(found)
+    assert not {"start a program", "write readonly volume"} & set(found)
     assert not {"write cache", "write state", "become root", "signal", "write kernel"} & set(found)
 
 
 def test_an_executor_that_serves(world):
     """It opens its own code, its guests' directories as the job gives them, and what names are looked up with."""
     assert worked("front", world) == [
-        *OWN, "read state", "read names", "start a program", "internet socket", "thread"
+        *OWN, *VOLUMES, "read state", "read names", "start a program", "internet socket", "thread"
     ]  # fmt: skip
 
 
 def test_an_engine_process(world):
     """It opens its own code and its guests' directories as the job gives them, and starts nothing."""
-    assert worked("engine", world) == [*OWN, "internet socket", "thread"]
+    assert worked("engine", world) == [*OWN, *VOLUMES, "internet socket", "thread"]
 
 
 def statuses(executor):

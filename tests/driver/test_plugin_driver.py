@@ -79,12 +79,12 @@ def state_directories(data: Path) -> list[Path]:
 
 
 def test_capabilities(plugin):
-    """Signals and exec, an image's file system, every network that Nomad can make, no mounts."""
+    """Signals and exec, an image's file system, every network that Nomad can make, volumes."""
     answer = plugin.driver.Capabilities(driver_pb2.CapabilitiesRequest(), timeout=TIMEOUT)
     abilities = answer.capabilities
     assert (abilities.send_signals, abilities.exec, abilities.must_create_network) == (True, True, False)
     assert abilities.fs_isolation == driver_pb2.DriverCapabilities.IMAGE
-    assert abilities.mount_configs == driver_pb2.DriverCapabilities.NO_MOUNTS
+    assert abilities.mount_configs == driver_pb2.DriverCapabilities.ANY_MOUNTS
     modes = driver_pb2.NetworkIsolationSpec
     assert list(abilities.network_isolation_modes) == [modes.HOST, modes.GROUP, modes.NONE]
     assert not abilities.disable_log_collection

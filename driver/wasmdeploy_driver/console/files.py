@@ -1,4 +1,4 @@
-"""`ls` and `cat` of what the guests see: the directories that the job gives them, and nothing else."""
+"""`ls` and `cat` of what the guests see: the directories and volumes that the job gives them, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wasmdeploy_driver.console.command import Command, Place, printable, wrong
 from wasmdeploy_driver.console.streams import Streams
 from wasmdeploy_driver.errors import ConfigError
 from wasmdeploy_driver.executor.files import open_beneath, open_directory
-from wasmdeploy_driver.executor.launch import Launch
+from wasmdeploy_driver.executor.launch import Launch, Volume
 from wasmdeploy_driver.task import Dir
 
 _LIST = "ls [-l] [PATH]"
@@ -23,7 +23,7 @@ _PRINT = "cat PATH…"
 class _Found:
     """A directory of the job's, and the path in it."""
 
-    dir: Dir
+    dir: Dir | Volume
     rest: str
 
 
@@ -89,9 +89,9 @@ def _entry(name: str, status: os.stat_result, long: bool) -> str:
     return f"{stat.filemode(status.st_mode)} {status.st_size:>12} {shown}" if long else shown
 
 
-def _dirs(launch: Launch) -> list[Dir]:
-    every = [*launch.task.dir, *(each for component in launch.task.component for each in component.dir)]
-    return list(dict.fromkeys(every))
+def _dirs(launch: Launch) -> list[Dir | Volume]:
+    of_components = (each for component in launch.task.component for each in component.dir)
+    return list(dict.fromkeys((*launch.task.dir, *of_components, *launch.volumes)))
 
 
 def _absolute(path: str) -> str:
@@ -118,14 +118,13 @@ def _above(launch: Launch, path: str) -> list[str]:
 
 
 def _open(launch: Launch, found: _Found, path: str, flags: int) -> int:
+    directory = open_directory(launch, found.dir)
     try:
-        directory = open_directory(launch, found.dir.host)
-        try:
-            return _open_in(directory, found.rest, flags)
-        finally:
-            os.close(directory)
+        return _open_in(directory, found.rest, flags)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
+    finally:
+        os.close(directory)
 
 
 def _open_in(directory: int, rest: str, flags: int) -> int:

@@ -64,6 +64,7 @@ def begin(described: Mapping[str, Any], state: Path) -> None:
         rules = [*_of_python(RUN), *_of_the_node(), (state, WRITE), (tempfile.gettempdir(), WRITE)]
         rules += [(described[name], WRITE) for name in ("root", "cache", "shared") if described.get(name)]
         rules += [(path, READ) for path in described.get("allow_paths") or ()]
+        rules += [(each["source"], READ if each.get("readonly") else WRITE) for each in _volumes(described)]
         for name in ("stdout", "stderr"):
             path = Path(described[name])
             rules.append((path, UPDATE) if path == Path(os.devnull) else (path.parent, WRITE))
@@ -76,7 +77,7 @@ def begin(described: Mapping[str, Any], state: Path) -> None:
 
 def as_stem(described: Mapping[str, Any]) -> None:
     """What the stem is from its first moment: in the task's cgroup, without rights, starting no programs, and writing
-    nowhere but in the task's own directories.
+    nowhere but in the task's own directories and volumes.
     """
     if described.get("cgroup"):
         cgroup.join(_cgroup(described), described["id"])
@@ -184,7 +185,13 @@ def _of_guests(code: Iterable[int], dirs: Iterable[Preopen]) -> list[Rule]:
 
 
 def _writable(described: Mapping[str, Any]) -> list[Rule]:
-    return [(described[name], CHANGES & WRITE) for name in ("root", "shared") if described.get(name)]
+    own = [described[name] for name in ("root", "shared") if described.get(name)]
+    volumes = [each["source"] for each in _volumes(described) if not each.get("readonly")]
+    return [(path, CHANGES & WRITE) for path in (*own, *volumes)]
+
+
+def _volumes(described: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return described.get("volumes") or []
 
 
 def _consoles_files(launch: Launch) -> list[Path]:

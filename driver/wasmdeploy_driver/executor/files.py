@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from wasmdeploy_driver.errors import ConfigError, GuestError, GuestMissing
-from wasmdeploy_driver.executor.launch import Launch
+from wasmdeploy_driver.executor.launch import Launch, Volume
 from wasmdeploy_driver.guest.preopen import Preopen
 from wasmdeploy_driver.task import Dir
 
@@ -47,12 +47,31 @@ def open_beneath(root: Path, path: str, flags: int, private: Sequence[str] = ())
         os.close(at)
 
 
-def open_directory(launch: Launch, host: str) -> int:
-    """A descriptor of a directory that a job gives its guests: below the task's root, or `alloc` and what it holds.
+def open_directory(launch: Launch, given: Dir | Volume) -> int:
+    """A descriptor of a directory that a job gives its guests: below the task's root, or `alloc` and what it holds;
+    or a volume.
 
-    Raises ConfigError, OSError.
+    Raises ConfigError.
     """
-    return _open_own(launch, host, os.O_RDONLY | os.O_DIRECTORY)
+    if isinstance(given, Volume):
+        return _open_volume(given)
+    try:
+        return _open_own(launch, given.host, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise ConfigError(f"dir {given.host!r}: {error.strerror}") from error
+
+
+def _open_volume(volume: Volume) -> int:
+    # From the node's root: a guest that has a volume around this one may have put a link on the way.
+    below = str(volume.source.relative_to("/"))
+    try:
+        return open_beneath(Path("/"), below, os.O_RDONLY | os.O_DIRECTORY)
+    except (OSError, ConfigError) as error:
+        why = error.strerror if isinstance(error, OSError) else error.message
+        raise ConfigError(
+            f"volume {volume.guest}: {volume.source}: {why}",
+            "a volume is a directory of the node, with no symbolic link in its path",
+        ) from error
 
 
 def open_input(launch: Launch, path: str) -> int:
@@ -79,15 +98,12 @@ def _open_own(launch: Launch, path: str, flags: int) -> int:
 
 
 def open_dirs(launch: Launch, dirs: tuple[Dir, ...]) -> tuple[Preopen, ...]:
-    """Open each directory now, so that what is under its name later does not matter; raises ConfigError."""
-    preopens = []
-    for each in dirs:
-        try:
-            descriptor = open_directory(launch, each.host)
-        except OSError as error:
-            raise ConfigError(f"dir {each.host!r}: {error.strerror}") from error
-        preopens.append(Preopen(descriptor, each.guest, each.readonly))
-    return tuple(preopens)
+    """Open a guest's directories and the task's volumes now, so that what is under their names later does not matter.
+
+    Raises ConfigError.
+    """
+    every: tuple[Dir | Volume, ...] = (*dirs, *launch.volumes)
+    return tuple(Preopen(open_directory(launch, each), each.guest, each.readonly) for each in every)
 
 
 def _encodable(path: str) -> bool:

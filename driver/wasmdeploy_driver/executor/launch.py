@@ -35,6 +35,15 @@ class Cgroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """A directory of the node's own that every guest of the task may open, and where guests see it."""
+
+    source: Path
+    guest: str
+    readonly: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LogFiles:
     """The files that the executor writes its task's logs to, where Nomad does not collect them."""
 
@@ -66,6 +75,7 @@ class Launch:
     allow_paths: tuple[str, ...] = ()
     shared: Path | None = None  # the allocation's own directory: `alloc` where directories are named
     private: tuple[str, ...] = ("private",)  # directories of `root` with Nomad's own secrets: never a guest's
+    volumes: tuple[Volume, ...] = ()
     host: str = "127.0.0.1"
     port: int = 0
     vault: VaultServer | None = None

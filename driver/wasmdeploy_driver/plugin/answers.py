@@ -29,7 +29,8 @@ def capabilities(*, collects_logs: bool) -> Any:
             # GROUP is every mode with a namespace that Nomad makes: bridge, none and cni/…
             network_isolation_modes=[_NETWORK.HOST, _NETWORK.GROUP, _NETWORK.NONE],
             must_create_network=False,
-            mount_configs=abilities.NO_MOUNTS,
+            # Where the operator turned volumes off, launch says so; Nomad would only say that there are none.
+            mount_configs=abilities.ANY_MOUNTS,
             disable_log_collection=collects_logs,
         )
     )

@@ -59,6 +59,13 @@ class Logs:
 
 
 @dataclass(frozen=True, slots=True)
+class Volumes:
+    """The node's volumes that jobs may have, with `volume` and `volume_mount`."""
+
+    enabled: bool = field(default=True, metadata={"doc": "whether tasks may have volumes"})
+
+
+@dataclass(frozen=True, slots=True)
 class Cache:
     """Where compiled guests are kept; what was not used for the longest time goes first."""
 
@@ -81,6 +88,10 @@ class PluginConfig:
     )
     allow_network: bool = field(
         default=True, metadata={"doc": "whether guests may call what their `allowed_outbound_hosts` list"}
+    )
+    volumes: Volumes = field(
+        default_factory=Volumes,
+        metadata={"doc": "the node's volumes, as a job's `volume` and `volume_mount` name them"},
     )
     engines: tuple[str, ...] = field(
         default=("in-process", "wasmtime"),

@@ -16,6 +16,7 @@ from wasmdeploy_driver.executor.launch import Cgroup, Launch, VaultServer
 from wasmdeploy_driver.plugin.admission import refuse_excess
 from wasmdeploy_driver.plugin.config import PluginConfig
 from wasmdeploy_driver.plugin.tokens import read_token
+from wasmdeploy_driver.plugin.volumes import volumes_of
 from wasmdeploy_driver.runner.check import check
 from wasmdeploy_driver.schema import decode
 from wasmdeploy_driver.secrets import Secret
@@ -33,7 +34,8 @@ def launch_of(config: Any, plugin: PluginConfig, vault: VaultServer | None) -> L
             raise ConfigError(
                 f"{path[:80]!r} is no absolute path: Nomad names the task's directories and logs"
             )
-    _refuse_unserved(config)
+    if config.devices:
+        raise ConfigError("the driver wasm does not serve devices yet", "remove it from the task")
     task = _task(config)
     refuse_excess(plugin, task)
     host, port = _address(task, config)
@@ -49,6 +51,7 @@ def launch_of(config: Any, plugin: PluginConfig, vault: VaultServer | None) -> L
         stderr=Path(config.stderr_path),
         allow_paths=plugin.allow_paths,
         shared=Path(config.alloc_dir) / "alloc",
+        volumes=volumes_of(config, plugin, task),
         host=host,
         port=port,
         vault=vault if task.secrets else None,
@@ -126,9 +129,3 @@ def _environment(env: Mapping[str, str]) -> dict[str, str]:
         for name, value in sorted(env.items())
         if name.startswith("NOMAD_") and not name.startswith("NOMAD_TOKEN")
     }
-
-
-def _refuse_unserved(config: Any) -> None:
-    for name, there in (("devices", config.devices), ("volume mounts", config.mounts)):
-        if there:
-            raise ConfigError(f"the driver wasm does not serve {name} yet", "remove it from the task")

@@ -76,7 +76,7 @@ def serve_arguments(
     for preopen in preopens:
         if preopen.readonly:
             raise ConfigError(
-                f"component.{component.name}.dir: {preopen.guest}: wasmtime's command line cannot refuse writes",
+                f"component.{component.name}: {preopen.guest}: wasmtime's command line cannot refuse writes",
                 "leave out readonly, or the engine",
             )
         arguments += ["--dir", f"{preopen.host}::{preopen.guest}"]
