@@ -1,3 +1,4 @@
+import contextlib
 import http.client
 import json
 import os
@@ -5,6 +6,7 @@ import random
 import shutil
 import socket
 import subprocess
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -158,6 +160,62 @@ def test_stop(serving):
     assert serving.call("stop", timeout=5.0) == {}
     assert serving.exit() == {"exit_code": 0, **ENDED}
     idle.close()
+
+
+class Sender(threading.Thread):
+    """Sends one POST after the other until it is told to stop, as a proxy does: over a connection while it is kept."""
+
+    def __init__(self, executor):
+        super().__init__()
+        self.executor, self.done, self.statuses = executor, threading.Event(), []
+        self.start()
+
+    def run(self):
+        connection = http.client.HTTPConnection(*self.executor.address, timeout=PATIENCE)
+        with contextlib.closing(connection):
+            while not self.done.wait(0.02):
+                try:
+                    connection.request("POST", "/", b"body")  # connects anew behind an answer with `close`
+                    with connection.getresponse() as answer:
+                        answer.read()
+                        self.statuses.append(answer.status)
+                except (http.client.HTTPException, OSError) as error:
+                    self.statuses.append(repr(error))
+                    return
+
+
+def test_stop_answers_who_does_not_know_yet(tmp_path):
+    """Requests that come after the stop are answered, on kept and on new connections, until no more come."""
+    with Executor(tmp_path, app(go_guest()), go_guest()) as executor:
+        executor.start()
+        senders = [Sender(executor) for _ in range(3)]
+        until(lambda: all(len(each.statuses) > 2 for each in senders))
+        with ThreadPoolExecutor() as caller:
+            stopped = caller.submit(executor.call, "stop", timeout=PATIENCE)
+            until(lambda: executor.request(HEALTH)[0] == 503)
+            more = {each: len(each.statuses) + 5 for each in senders}
+            until(lambda: all(len(each.statuses) > count for each, count in more.items()))
+            assert not stopped.done()
+            for each in senders:
+                each.done.set()
+            assert stopped.result() == {}
+        for each in senders:
+            each.join()
+        assert {status for each in senders for status in each.statuses} == {200}
+        assert executor.exit() == {"exit_code": 0, **ENDED}
+
+
+def test_stop_does_not_wait_for_who_never_leaves(tmp_path):
+    """However long requests go on to come, half of the time is for those under way."""
+    with Executor(tmp_path, app(go_guest()), go_guest()) as executor:
+        executor.start()
+        sender = Sender(executor)
+        until(lambda: sender.statuses)
+        assert executor.call("stop", timeout=2.0) == {}
+        sender.join()
+        assert set(sender.statuses[:-1]) == {200}
+        assert sender.statuses[-1] != 200
+        assert executor.exit() == {"exit_code": 0, **ENDED}
 
 
 def refuses(executor):

@@ -622,6 +622,30 @@ def test_stop() -> None:
     run(scenario)
 
 
+def test_drain() -> None:
+    """Kept and new connections are answered once more, and told that they end; `stop` closes what is idle."""
+
+    async def scenario(served: Served) -> None:
+        async with served.connect() as kept, served.connect() as idle, served.connect() as busy:
+            for client in (kept, idle):
+                client.writer.write(GET + b"\r\n")
+                await client.response()
+            busy.writer.write(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
+            await served.waiting.wait()
+            served.front.drain()
+            post = POST + b"Content-Length: 1\r\n\r\na"
+            kept.writer.write(post)
+            new = await served.exchange(post)
+            served.go.set()
+            for answer in (await kept.rest(), new, await busy.rest()):
+                assert (statuses(answer), b"connection: close" in answer) == ([200], True)
+            served.front.stop()
+            assert await idle.rest() == b""
+        await served.front.wait()
+
+    run(scenario)
+
+
 def test_a_request_that_came_with_the_stop() -> None:
     """What has arrived when the front is stopped is answered, on a kept connection too."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,6 +41,7 @@ class App:
         self.requests = 0
         self.failures = 0
         self.draining = False
+        self.came_at = -math.inf  # when the last request came
         self.asked_at = time.monotonic()  # when the last request was answered; health checks are none
         self.checked = b""  # the target of the job's check, where that is not the driver's own
         self.health = 200  # its last answer's status
@@ -73,6 +75,7 @@ class App:
         if most and (len(request.body) > most or declared_length(request) > most):
             return _too_large(most)
         self.requests += 1
+        self.came_at = time.monotonic()
         if request.target == self.checked:
             response = await self._run(route, request)
             self.health = response.status

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -33,6 +34,11 @@ from wasmdeploy_driver.http.front import HttpFront, listen
 from wasmdeploy_driver.http.router import Route, Router
 from wasmdeploy_driver.task import EXECUTOR_MB, Component, Limits
 from wasmdeploy_driver.variables import Values
+
+# A proxy may not know yet that this instance leaves. A closed connection would lose what it sends meanwhile, and nobody
+# sends a POST twice: so the front stays open until no request has come for so long, or at most so long.
+_QUIET_SECONDS = 0.5
+_DRAIN_SECONDS = 5.0
 
 # All but `Serving` is for its callers: the CLI enters the driver by this package only.
 __all__ = ["Run", "Serving", "Stem", "listen"]
@@ -123,14 +129,23 @@ class Serving:
                 target.permit = permit
 
     async def stop(self, timeout: float) -> bool:
-        """Stop accepting, wait up to `timeout` seconds for requests in flight; whether all were answered."""
+        """Answer until requests stop coming, then accept no more; whether all were answered in `timeout` seconds."""
         self.app.draining = True
-        self.front.stop()
+        self.front.drain()
         try:
-            await asyncio.wait_for(self.front.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._quiet(min(timeout / 2, _DRAIN_SECONDS))
+                self.front.stop()
+                await self.front.wait()
         except TimeoutError:
             return False
         return True
+
+    async def _quiet(self, most: float) -> None:
+        """Return once no request has come for a moment, or after `most` seconds."""
+        end = time.monotonic() + most
+        while (left := min(self.app.came_at + _QUIET_SECONDS, end) - time.monotonic()) > 0:
+            await asyncio.sleep(left)
 
 
 def body_bytes(memory_bytes: int) -> int:

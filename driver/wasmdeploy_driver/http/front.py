@@ -19,6 +19,8 @@ from wasmdeploy_driver.http.shared import Handle, Link, Shared
 
 _BACKLOG = 1024
 _MOST_CONNECTIONS = 4096
+# Of the event loop: what has arrived in the moment of the stop is read first, on connections just accepted, too.
+_TURNS = 5
 _BOUNDS = Bounds()
 _PATIENCE = Patience()
 
@@ -36,6 +38,10 @@ class Front(Protocol):
 
     async def start(self, application: Application, listener: socket.socket) -> None:
         """Accept and answer from now on; `stop` closes the listener."""
+        ...
+
+    def drain(self) -> None:
+        """Accept and answer as before, and say with every answer that its connection ends."""
         ...
 
     def stop(self) -> None:
@@ -85,6 +91,7 @@ class HttpFront:
         self._budget = Budget(most_body_bytes)
         self._server: asyncio.Server | None = None
         self._shared: Shared | None = None
+        self._stopped = False
         self._gone = asyncio.Event()
 
     async def start(self, application: Application, listener: socket.socket) -> None:
@@ -137,6 +144,12 @@ class HttpFront:
         """Give away the HTTP/1 connections, which are idle, as descriptors that are the caller's."""
         return [each.release() for each in self._connections if isinstance(each, Connection)]
 
+    def drain(self) -> None:
+        """Accept and answer as before, and say with every answer that its connection ends."""
+        if self._shared is not None:
+            self._shared.stopping = True
+            self.dismiss()
+
     def stop(self) -> None:
         """Accept nothing more, close what is idle, and the other connections after the answer under way."""
         if self._server is None or self._shared is None:
@@ -144,9 +157,7 @@ class HttpFront:
             return
         self._server.close()
         self._shared.stopping = True
-        # What has arrived in the same moment is read first: it is a request under way.
-        loop = asyncio.get_running_loop()
-        loop.call_soon(loop.call_soon, self._close_idle)
+        self._close_idle(_TURNS)
 
     async def wait(self) -> None:
         """Return once it is stopped and the last connection is gone."""
@@ -161,13 +172,17 @@ class HttpFront:
     def _connections(self) -> tuple[Link, ...]:
         return tuple(self._shared.connections) if self._shared is not None else ()
 
-    def _close_idle(self) -> None:
+    def _close_idle(self, turns: int) -> None:
+        if turns:
+            asyncio.get_running_loop().call_soon(self._close_idle, turns - 1)
+            return
+        self._stopped = True
         for connection in self._connections:
             connection.close_if_idle()
         self._ended()
 
     def _ended(self) -> None:
-        if self._shared is not None and self._shared.stopping and not self._shared.connections:
+        if self._stopped and not self._connections:
             self._gone.set()
 
 
