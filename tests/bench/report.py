@@ -26,6 +26,7 @@ OTHERS: dict[str, tuple[str, Better]] = {
     "p99_mixed_ms": ("ms", "lower"),
     "p99_growth": ("times", "lower"),
     "seconds": ("s", "lower"),
+    "start_seconds": ("s", "lower"),
     # Of the cases of a node: what the apps share, and the plugin's own CPU, for a start and at rest.
     "shared_mb": ("MB", "lower"),
     "plugin_ms": ("ms/start", "lower"),

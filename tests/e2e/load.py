@@ -67,10 +67,11 @@ class Load:
         writer.write(
             f"{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
         )
+        got: list[bytes] = []
         try:
-            status, text, keep = await asyncio.wait_for(_answer(reader), _PATIENCE)
+            status, text, keep = await asyncio.wait_for(_answer(reader, got), _PATIENCE)
         except (OSError, EOFError, TimeoutError, ValueError) as error:
-            self._fail(f"{method} {host}{path}: {error!r}")
+            self._fail(f"{method} {host}{path}: {error!r} behind {b''.join(got)!r}")
             return False
         self.bodies.add(text)
         if status != 200:
@@ -81,15 +82,16 @@ class Load:
         self.failures.append(f"after {time.monotonic() - self._started:.2f} s: {what}")
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, str, bool]:
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-    lines = head.split("\r\n")
+async def _answer(reader: asyncio.StreamReader, got: list[bytes]) -> tuple[int, str, bool]:
+    got.append(await reader.readuntil(b"\r\n\r\n"))
+    lines = got[0].decode("latin-1").lower().split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines[1:] if ": " in line)
     if headers.get("transfer-encoding") == "chunked":
-        body = b"".join([chunk async for chunk in _chunks(reader)])
+        async for chunk in _chunks(reader):
+            got.append(chunk)
     else:
-        body = await reader.readexactly(int(headers["content-length"]))
-    return int(lines[0].split(" ")[1]), body.decode(), headers.get("connection") != "close"
+        got.append(await reader.readexactly(int(headers["content-length"])))
+    return int(lines[0].split(" ")[1]), b"".join(got[1:]).decode(), headers.get("connection") != "close"
 
 
 async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
