@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.cli.server import serving
+from tests.driver.guests import wat
 from tests.e2e.sample import Sample
 from tests.e2e.world import World
 from wasmdeploy_cli.stack import directory
@@ -83,6 +84,37 @@ def test_a_health_check_that_does_not_pass(world: World, bad: Sample) -> None:
         f"error: version N of failing did not come up: {cause}",
         "hint: wasmdeploy logs --stderr",
     ]
+
+
+def test_a_compile_that_takes_too_long(world: World, bad: Sample) -> None:
+    """What the node was at when the time was over is told, and which setting gives it more."""
+    bad.deploy["healthy_within"] = '"6s"'
+    app = bad.write()
+    (app / "app.wasm").write_bytes(wat(slow_to_compile(800)))
+    work = "web: compiling 0.0 MB"
+    cause = f"the node was still busy when healthy_within was over ({work})"
+    hint = "raise deploy.healthy_within, then: wasmdeploy deploy"
+    said = story(world, app)
+    assert [line for line in said if not line.startswith(("instance", "event"))] == [
+        "version N",
+        f"cause     {cause}",
+        SERVING,
+        f"next      {hint}",
+        f"error: version N of failing did not come up: {cause}",
+        f"hint: {hint}",
+    ]
+
+
+def slow_to_compile(size: int) -> str:
+    """A small module that takes long: nested loops, whose values all live to the end."""
+    begin = [
+        f"loop local.get {each} i64.const 3 i64.add local.set {each} local.get {(each * 7 + 1) % size} i64.eqz "
+        f"if local.get {each} i64.const 5 i64.xor local.set {(each * 3 + 2) % size} end"
+        for each in range(size)
+    ]
+    end = [f"local.get {each} i32.wrap_i64 br_if 0 end" for each in range(size)]
+    body = "\n".join(["(local", *["i64"] * size, ")", *begin, *end])
+    return f'(module (memory (export "memory") 1) (func (export "_start") {body}))'
 
 
 def test_giving_up_early(world: World, bad: Sample) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,6 +98,49 @@ def test_scaling_and_restarting_under_load_fail_no_request(world: World, sample:
     assert load.failures == []
     assert new != left
     assert "Nothing changed" in world.cli("deploy", sample.directory).stderr
+
+
+def test_a_rollback_goes_back_behind_many_scales(world: World, sample: Sample) -> None:
+    """However many versions are the same app, the one before is not forgotten, nor its component."""
+    deploy(world, sample, "one")
+    sample.variant = 1
+    deploy(world, sample, "two")
+    manifest = ("--manifest", sample.directory)
+    for count in (2, 1, 2, 1, 2, 1, 2):
+        world.cli("scale", str(count), *manifest, "--detach")
+    url = f"{sample.name} http://{sample.name}.localhost:"
+    assert world.cli("scale", "1", *manifest).stdout.startswith(f"Scaled {url}")
+    assert world.cli("rollback", *manifest).stdout.startswith(f"Rolled back {url}")
+    assert greeting(world, sample) == "one"
+    assert world.cli("restart", sample.directory).stdout.startswith(f"Restarted {url}")
+    directory = world.stack.components_dir / "default" / sample.name
+    needed = sorted(directory.iterdir())
+    stray = directory / f"{'0' * 64}.wasm"
+    stray.touch()
+    for component in (stray, *needed):
+        os.utime(component, (0, 0))  # old enough to be tidied up
+    sample.variant = 2
+    deploy(world, sample, "three")
+    left = sorted(directory.iterdir())
+    assert (len(needed), len(left), stray in left) == (2, 3, False)
+    assert set(needed) < set(left)
+
+
+def test_a_job_that_is_not_ours_is_left_alone(world: World, sample: Sample) -> None:
+    """`plan` and `deploy` refuse to take its place unless they are told to."""
+    task = {"Name": "web", "Driver": "wasm", "Config": {}}
+    group = {"Name": "web", "Count": 0, "Tasks": [task]}
+    job = {"ID": sample.name, "Name": sample.name, "Datacenters": ["*"], "TaskGroups": [group]}
+    httpx.post(f"{world.stack.nomad_addr}/v1/jobs", json={"Job": job}).raise_for_status()
+    app = sample.write()
+    for command, code in (("plan", 255), ("deploy", 1)):
+        refused = world.cli(command, app, code=code).stderr
+        assert f"the job '{sample.name}' in namespace 'default' is no app of wasmdeploy's" in refused
+        assert "replace that job: --replace" in refused
+    assert world.nomad(f"job/{sample.name}")["Version"] == 0
+    assert "+ component  web: sha256:" in world.cli("plan", app, "--replace", code=1).stdout
+    world.cli("deploy", app, "--replace")
+    assert greeting(world, sample) == "one"
 
 
 def instances(world: World, sample: Sample) -> list[str]:

@@ -27,11 +27,18 @@ def connected(
 
 
 def finish(
-    registered: Registered, nomad: Nomad, where: Settings, timeout: str, detach: bool, out: Output
+    registered: Registered,
+    nomad: Nomad,
+    where: Settings,
+    timeout: str,
+    detach: bool,
+    out: Output,
+    *,
+    word: str = "Deployed",
 ) -> None:
     """Follow a version that was registered until it serves, and print the app's URL; raises DeployError.
 
-    A command is followed to its end.
+    `word` tells what is done then. A command is followed to its end.
     """
     from wasmdeploy_cli.deployment.deploy import follow, served
     from wasmdeploy_cli.deployment.target import through
@@ -53,7 +60,7 @@ def finish(
             "Requests to the app reach them too. Go on: wasmdeploy promote; go back: wasmdeploy rollback"
         )
     else:
-        _tell("done", "Deployed", registered, url, nomad, out)
+        _tell("done", word, registered, url, nomad, out)
 
 
 def _finish_command(registered: Registered, nomad: Nomad, timeout: str, detach: bool, out: Output) -> None:

@@ -13,6 +13,7 @@ from wasmdeploy_cli.commands.options import (
     Detach,
     Environment,
     Json,
+    Replace,
     Timeout,
     Variables,
 )
@@ -54,6 +55,7 @@ def command(
         bool, typer.Option("--auto-promote", help="With --canary: promote by itself once they are healthy.")
     ] = False,
     component_dir: ComponentDir = None,
+    replace: Replace = False,
     timeout: Timeout = "10m",
     detach: Detach = False,
     as_json: Json = False,
@@ -79,7 +81,7 @@ def command(
     where = settings()
     planned = planfile.read(path) if planfile.is_plan(path) else None
     options = Options(
-        read_values(variable or []), component_dir, Canaries(canary, auto_promote or not canary)
+        read_values(variable or []), component_dir, Canaries(canary, auto_promote or not canary), replace
     )
     if planned:
         planfile.require_alone(options, env)

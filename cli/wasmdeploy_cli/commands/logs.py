@@ -7,7 +7,15 @@ from typing import Annotated
 import typer
 
 from wasmdeploy_cli.commands.cluster import connected
-from wasmdeploy_cli.commands.options import HERE, AppName, Environment, Json, ManifestPath, Namespace
+from wasmdeploy_cli.commands.options import (
+    HERE,
+    AppName,
+    ComponentName,
+    Environment,
+    Json,
+    ManifestPath,
+    Namespace,
+)
 from wasmdeploy_cli.console import Output
 
 
@@ -29,6 +37,7 @@ def command(
     stderr: Annotated[
         bool, typer.Option("--stderr", help="Only standard error: what guests print, and their traps.")
     ] = False,
+    component: ComponentName = "",
     app: AppName = "",
     namespace: Namespace = "",
     env: Environment = "",
@@ -37,17 +46,21 @@ def command(
     """Print what the app's instances wrote.
 
     Each line is marked with its instance. With -f new instances are followed too, and a Nomad that restarts is waited
-    for. Nomad keeps no time for a line: --since leaves out the streams that have been silent for that long.
+    for. Nomad keeps no time for a line: --since leaves out the streams that have been silent for that long. All
+    components of an app write into one log, and no line says whose it is: --component is for an app that has only one.
 
     Example: wasmdeploy logs -f --tail 20
     """
     from wasmdeploy_cli.deployment.logs import Wanted, read_lines
     from wasmdeploy_cli.deployment.status import require_job
+    from wasmdeploy_cli.deployment.versions import require_alone
     from wasmdeploy_driver.duration import seconds
 
     wanted, where, nomad = connected(path, app, namespace, env)
     out = Output(as_json)
-    require_job(nomad, wanted)
+    job = require_job(nomad, wanted)
+    if component:
+        require_alone(job, component, "read", "read them together: wasmdeploy logs")
     streams = Wanted(
         ("stderr",) if stderr else ("stdout", "stderr"), tail, seconds(since, "--since") if since else None
     )

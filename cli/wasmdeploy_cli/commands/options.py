@@ -66,6 +66,9 @@ Manifest = Annotated[
         show_default="here",
     ),
 ]
+Replace = Annotated[
+    bool, typer.Option("--replace", help="Replace a job of the app's name that wasmdeploy has not made.")
+]
 ComponentDir = Annotated[
     Path | None,
     typer.Option(

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from wasmdeploy_cli.commands.options import HERE, ComponentDir, Environment, Json, ManifestPath, Variables
+from wasmdeploy_cli.commands.options import (
+    HERE,
+    ComponentDir,
+    Environment,
+    Json,
+    ManifestPath,
+    Replace,
+    Variables,
+)
 from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.errors import WasmdeployError
 
@@ -23,6 +31,7 @@ def command(
     ] = 0,
     auto_promote: Annotated[bool, typer.Option("--auto-promote", help="As for deploy.")] = False,
     component_dir: ComponentDir = None,
+    replace: Replace = False,
     output: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE.json", help="Keep the plan for deploy.", show_default=False),
@@ -51,7 +60,7 @@ def command(
         where = settings()
         nomad = Nomad(where, app.namespace, app.deploy.region)
         options = Options(
-            read_values(variable or []), component_dir, Canaries(canary, auto_promote or not canary)
+            read_values(variable or []), component_dir, Canaries(canary, auto_promote or not canary), replace
         )
         proposal = propose(app, where, options, nomad, Output(quiet=True))
         plan = make_plan(proposal, nomad)

@@ -25,4 +25,4 @@ def command(
 
     wanted, where, nomad = connected(path, app, namespace, env)
     out = Output(as_json)
-    finish(promote(nomad, wanted, out), nomad, where, timeout, False, out)
+    finish(promote(nomad, wanted, out), nomad, where, timeout, False, out, word="Promoted")

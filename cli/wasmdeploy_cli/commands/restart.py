@@ -35,4 +35,4 @@ def command(
 
     wanted, where, nomad = connected(path, app, namespace, env)
     out = Output(as_json)
-    finish(restart(nomad, wanted, out), nomad, where, timeout, detach, out)
+    finish(restart(nomad, wanted, out), nomad, where, timeout, detach, out, word="Restarted")

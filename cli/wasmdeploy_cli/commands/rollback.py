@@ -54,4 +54,4 @@ def command(
     if registered is None:
         out.event("rolled-back", f"The deploy of {wanted.name} is taken back: the version before serves")
     else:
-        finish(registered, nomad, where, timeout, detach, out)
+        finish(registered, nomad, where, timeout, detach, out, word="Rolled back")

@@ -50,4 +50,5 @@ def command(
         raise ConfigError(f"{count!r} is no number of instances", "like 3; for none: wasmdeploy stop")
     wanted, where, nomad = connected(manifest, app, namespace, env)
     out = Output(as_json)
-    finish(scale(nomad, wanted, int(number), out, component=name), nomad, where, timeout, detach, out)
+    registered = scale(nomad, wanted, int(number), out, component=name)
+    finish(registered, nomad, where, timeout, detach, out, word="Scaled")

@@ -12,15 +12,17 @@ from wasmdeploy_cli.manifest import App, service_name
 from wasmdeploy_cli.nomad import Nomad
 
 
-def check_conflicts(app: App, current: dict[str, Any] | None, nomad: Nomad, consul: Consul) -> None:
-    """Raise ClusterError where deploying the app would take something from another one."""
-    if current is not None and any(
-        task["Driver"] != "wasm" for group in current["TaskGroups"] for task in group["Tasks"]
-    ):
+def require_own(app: App, current: dict[str, Any] | None) -> None:
+    """Raise ClusterError where the job of the app's name is not wasmdeploy's, which has a digest in its meta."""
+    if current is not None and "digest" not in (current.get("Meta") or {}):
         raise ClusterError(
             f"the job {app.name!r} in namespace {app.namespace!r} is no app of wasmdeploy's",
-            "choose another application.name, or stop that job first",
+            "choose another application.name, or replace that job: --replace",
         )
+
+
+def check_conflicts(app: App, nomad: Nomad, consul: Consul) -> None:
+    """Raise ClusterError where deploying the app would take something from another one."""
     if app.in_consul:
         _check_service_name(app, nomad)
     if app.deploy.host:

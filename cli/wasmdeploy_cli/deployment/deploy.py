@@ -14,6 +14,7 @@ from wasmdeploy_cli.deployment.publish import component_dir, prune, publish
 from wasmdeploy_cli.deployment.rollout import Outcome, Rollout, superseded
 from wasmdeploy_cli.deployment.served import wait_until_served
 from wasmdeploy_cli.deployment.target import through
+from wasmdeploy_cli.deployment.way_back import keep
 from wasmdeploy_cli.errors import ClusterError, DeployError
 from wasmdeploy_cli.job.changes import digests
 from wasmdeploy_cli.job.route import reach
@@ -45,6 +46,8 @@ def register(job: Json, index: int, nomad: Nomad, out: Output) -> Registered:
     """Register a job that follows the one with the JobModifyIndex `index`; exactly one of two can."""
     name = job["ID"]
     before = nomad.job(name) if index else None
+    if before is not None:
+        keep(nomad, name, out)
     answer = nomad.register(job, index)
     if answer is None:
         raise _overtaken(name, nomad)

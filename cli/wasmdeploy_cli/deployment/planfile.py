@@ -13,7 +13,7 @@ from wasmdeploy_cli.errors import ConfigError, DeployError
 from wasmdeploy_cli.job import Canaries
 
 Json = dict[str, Any]
-_FORMAT = "wasmdeploy plan 1"
+_FORMAT = "wasmdeploy plan 2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ def write(path: Path, plan: Plan, proposal: Proposal, options: Options, environm
         "component_dir": str(options.component_dir.absolute()) if options.component_dir else "",
         "canaries": options.canaries.count,
         "auto_promote": options.canaries.auto_promote,
+        "replace": options.replace,
         "plan": plan.as_json(),
         "job": proposal.job,
     }
@@ -70,6 +71,7 @@ def read(path: Path) -> Planned:
         content["values"],
         Path(directory) if directory else None,
         Canaries(content["canaries"], content["auto_promote"]),
+        content["replace"],
     )
     return Planned(
         Path(content["manifest"]), content["environment"], options, content["job"], content["plan"]["index"]

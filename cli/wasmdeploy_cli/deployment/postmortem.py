@@ -65,6 +65,10 @@ def investigate(nomad: Nomad, settings: Settings, job: str, version: int, outcom
     allocation = nomad.allocation(worst["ID"])
     event = telling_event(allocation)
     cause, hint = likely_cause(event, outcome.answers.get(worst["ID"], ""), outcome.description)
+    if work := compiling(allocation):
+        over = " when healthy_within was over" if outcome.end != "late" else ""
+        cause = f"the node was still busy{over} ({work})"
+        hint = "raise deploy.healthy_within, then: wasmdeploy deploy"
     return PostMortem(
         version, cause, hint, serving, worst["ID"], allocation.get("NodeName", ""),
         f"{event['Type']}: {_message(event)}" if event else "none",
@@ -74,19 +78,24 @@ def investigate(nomad: Nomad, settings: Settings, job: str, version: int, outcom
 
 def telling_event(allocation: Mapping[str, Any]) -> Json | None:
     """The task event that explains most: the newest of the most telling kind, else the newest of all."""
-    events: list[Json] = sorted(
-        (
-            event
-            for task in (allocation.get("TaskStates") or {}).values()
-            for event in task.get("Events") or []
-        ),
-        key=lambda event: event["Time"],
-    )
+    events = _events(allocation)
     for kind in _TELLING:
         named = [event for event in events if event["Type"] == kind and not _on_purpose(event)]
         if named:
             return named[-1]
     return events[-1] if events else None
+
+
+def compiling(allocation: Mapping[str, Any]) -> str:
+    """What the driver said of a compile that had not ended when the allocation had to be healthy; empty for none."""
+    work = ""
+    for event in _events(allocation):
+        if event["Type"] == "Alloc Unhealthy":
+            break
+        if event["Type"] in ("Driver", "Started", *_START):
+            text = _message(event)
+            work = text if event["Type"] == "Driver" and ": compiling " in text else ""
+    return work
 
 
 def likely_cause(event: Mapping[str, Any] | None, answer: str, description: str) -> tuple[str, str]:
@@ -127,6 +136,13 @@ def without_repeats(lines: list[str]) -> list[str]:
     """The lines, with those that stand several times in a row told once."""
     runs = [(line, len(list(same))) for line, same in groupby(lines)]
     return [line if number == 1 else f"{line} ({number} times)" for line, number in runs]
+
+
+def _events(allocation: Mapping[str, Any]) -> list[Json]:
+    tasks = (allocation.get("TaskStates") or {}).values()
+    return sorted(
+        (event for task in tasks for event in task.get("Events") or []), key=lambda event: event["Time"]
+    )
 
 
 def _on_purpose(event: Mapping[str, Any]) -> bool:

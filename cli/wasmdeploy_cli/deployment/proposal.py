@@ -9,7 +9,7 @@ from typing import Any
 
 from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.deployment.checks import check_guests, check_nomad, check_secrets
-from wasmdeploy_cli.deployment.conflicts import check_conflicts
+from wasmdeploy_cli.deployment.conflicts import check_conflicts, require_own
 from wasmdeploy_cli.deployment.consul import Consul
 from wasmdeploy_cli.deployment.publish import component_dir, require_way
 from wasmdeploy_cli.job import Artifacts, Canaries, build_job
@@ -28,6 +28,7 @@ class Options:
     values: Mapping[str, str] = field(default_factory=dict)
     component_dir: Path | None = None
     canaries: Canaries = field(default_factory=Canaries)
+    replace: bool = False  # also a job that is not wasmdeploy's
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,9 @@ def check_cluster(
         if consul.known and app.in_consul:
             consul.leader()
         current = nomad.job(app.name)
-        check_conflicts(app, current, nomad, consul)
+        if not options.replace:
+            require_own(app, current)
+        check_conflicts(app, nomad, consul)
         return current, check_secrets(settings, app, out)
 
 

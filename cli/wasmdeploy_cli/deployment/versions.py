@@ -13,6 +13,7 @@ from wasmdeploy_cli.deployment.deploy import Registered, register
 from wasmdeploy_cli.deployment.publish import has_component
 from wasmdeploy_cli.deployment.status import require_job
 from wasmdeploy_cli.deployment.target import Target
+from wasmdeploy_cli.deployment.way_back import chosen
 from wasmdeploy_cli.errors import DeployError
 from wasmdeploy_cli.job.changes import digests
 from wasmdeploy_cli.nomad import Nomad
@@ -85,20 +86,22 @@ def scale(nomad: Nomad, target: Target, count: int, out: Output, *, component: s
     """Run `count` instances, until a deploy says otherwise; `component` may name the app's only one."""
     current = require_job(nomad, target)
     if component:
-        require_alone(current, component)
+        hint = "scale them together: wasmdeploy scale N; or make it an app of its own"
+        require_alone(current, component, "scaled", hint)
     return register(copied(current, count=count), current["JobModifyIndex"], nomad, out)
 
 
-def require_alone(job: Json, component: str) -> None:
-    """Raise DeployError unless a job has this component and no other: those of an app share their instances."""
+def require_alone(job: Json, component: str, done: str, hint: str) -> None:
+    """Raise DeployError unless a job has this component and no other, since those of an app share their instances.
+
+    `done` is what was to be done with it, and `hint` what can be.
+    """
     known = sorted(digests(job))
     if component not in known:
         raise DeployError(f"{job['ID']} has no component {component!r}", f"it has: {', '.join(known)}")
     if len(known) > 1:
-        raise DeployError(
-            f"{component!r} cannot be scaled alone: each instance of {job['ID']} runs {', '.join(known)}",
-            "scale them together: wasmdeploy scale N; or make it an app of its own",
-        )
+        each = f"each instance of {job['ID']} runs {', '.join(known)}"
+        raise DeployError(f"{component!r} cannot be {done} alone: {each}", hint)
 
 
 def promote(nomad: Nomad, target: Target, out: Output) -> Registered:
@@ -122,31 +125,10 @@ def promote(nomad: Nomad, target: Target, out: Output) -> Registered:
     return Registered(job, version, evaluation, new=True)
 
 
-def chosen(versions: list[Json], wanted: int | None) -> Json:
-    """The version to go back to: `wanted`, or the newest stable one whose app differs from the current one's.
-
-    A rollback is itself a new version with the old app, so that a second one goes forward again.
-    """
-    current, *older = versions
-    if wanted is not None:
-        for each in versions:
-            if each["Version"] == wanted:
-                return each
-        known = ", ".join(str(each["Version"]) for each in versions)
-        raise DeployError(f"Nomad has no version {wanted} any more", f"it has: {known}")
-    for each in older:
-        # A stopped app's newest version is what to start again.
-        if each["Stable"] and not each.get("Stop") and (current.get("Stop") or _app(each) != _app(current)):
-            return each
-    raise DeployError(
-        "there is no other version that was healthy",
-        "see: wasmdeploy history; or name one: wasmdeploy rollback N",
-    )
-
-
 def copied(job: Json, *, count: int, min_healthy: int | None = None) -> Json:
     """A job of Nomad's to register again: all instances come first, and are promoted when they are healthy."""
     group = job["TaskGroups"][0]
+    job = {key: value for key, value in job.items() if key != "VersionTag"}  # which stays the old version's
     if job["Type"] != "service":
         return {**job, "Stop": False, "TaskGroups": [{**group, "Count": count}]}
     update = {**(group.get("Update") or {}), "Canary": count, "MaxParallel": count, "AutoPromote": True}
@@ -157,12 +139,6 @@ def copied(job: Json, *, count: int, min_healthy: int | None = None) -> Json:
         "Stop": False,
         "TaskGroups": [{**group, "Count": count, "Update": update}],
     }
-
-
-def _app(job: Json) -> tuple[str, str]:
-    """What makes a version another app; a secret is always the one that Vault has now."""
-    meta = job.get("Meta") or {}
-    return meta.get("digest", ""), meta.get("app_version", "")
 
 
 def _ended_deployment(nomad: Nomad, current: Json, out: Output) -> bool:

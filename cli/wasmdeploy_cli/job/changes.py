@@ -65,8 +65,7 @@ def facts(job: Mapping[str, Any] | None) -> dict[tuple[Kind, str], str]:
     """What a job says about its app."""
     if job is None or job.get("Stop"):
         return {}
-    group = job["TaskGroups"][0]
-    task = group["Tasks"][0]
+    group, task = _task(job)
     found: dict[tuple[Kind, str], str] = {("job", job["ID"]): job.get("Namespace") or "default"}
     found.update(_components(task["Config"]))
     found.update(_variables(task["Config"], job.get("Meta") or {}))
@@ -77,8 +76,15 @@ def facts(job: Mapping[str, Any] | None) -> dict[tuple[Kind, str], str]:
 
 def digests(job: Mapping[str, Any] | None) -> dict[str, str]:
     """The `sha256:…` of each component of a job, a stopped one's too."""
-    found = _components(job["TaskGroups"][0]["Tasks"][0]["Config"]) if job else ()
+    found = _components(_task(job)[1]["Config"]) if job else ()
     return {name: text for (kind, name), text in found if kind == "component"}
+
+
+def _task(job: Mapping[str, Any]) -> tuple[Json, Json]:
+    """The group and its task; one that was written by hand may have no config."""
+    group = job["TaskGroups"][0]
+    task = group["Tasks"][0]
+    return group, {**task, "Config": task.get("Config") or {}}
 
 
 def _components(config: Json) -> Iterator[tuple[tuple[Kind, str], str]]:

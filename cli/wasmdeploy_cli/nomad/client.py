@@ -81,6 +81,15 @@ class Nomad:
         found = self._maybe(lambda: self._api.job.get_versions(name))
         return list((found or {}).get("Versions") or [])
 
+    def tag(self, name: str, version: int, tag: str) -> None:
+        """Give a version of a job a tag, which no other one may have: Nomad keeps it."""
+        body = {"Version": version}
+        self._call(lambda: self._api.job.request(name, "versions", tag, "tag", method="put", json=body))
+
+    def untag(self, name: str, tag: str) -> None:
+        """Take a tag back."""
+        self._call(lambda: self._api.job.request(name, "versions", tag, "tag", method="delete"))
+
     def plan(self, job: Json) -> Json:
         """What registering the job would change, and what the scheduler would do; nothing is changed."""
         return dict(self._call(lambda: self._api.job.plan_job(job["ID"], {"Job": job}, diff=True)))

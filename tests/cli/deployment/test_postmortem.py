@@ -1,6 +1,6 @@
 import pytest
 
-from wasmdeploy_cli.deployment.postmortem import likely_cause, telling_event
+from wasmdeploy_cli.deployment.postmortem import compiling, likely_cause, telling_event
 
 
 def event(kind, text="", time=1, **details):
@@ -67,3 +67,24 @@ def test_the_likely_cause(kind, text, details, answer, cause):
     found, hint = likely_cause(event(kind, text, **details), answer, "Failed due to unhealthy allocations")
     assert found == cause
     assert "wasmdeploy" in hint
+
+
+@pytest.mark.parametrize(
+    ("events", "work"),
+    [
+        ([("Driver", "a: compiling 9.0 MB"), ("Alloc Unhealthy", "late")], "a: compiling 9.0 MB"),
+        ([("Driver", "a: compiling 9.0 MB")], "a: compiling 9.0 MB"),
+        ([("Driver", "a: compiling 9.0 MB"), ("Alloc Unhealthy", "late"), ("Driver Failure", "it was left")],
+         "a: compiling 9.0 MB"),
+        ([("Driver", "a: compiling 9.0 MB"), ("Driver", "a: compiled in 3.0 s"), ("Driver", "b: compiling 2.0 MB")],
+         "b: compiling 2.0 MB"),
+        ([("Driver", "a: compiling 9.0 MB"), ("Driver", "a: compiled in 3.0 s"), ("Alloc Unhealthy", "late")], ""),
+        ([("Driver", "a: compiling 9.0 MB"), ("Started", ""), ("Alloc Unhealthy", "late")], ""),
+        ([("Driver", "a: compiling 9.0 MB"), ("Driver Failure", "no space is left")], ""),
+        ([("Received", "")], ""),
+    ],
+)  # fmt: skip
+def test_a_compile_that_did_not_end_in_time(events, work):
+    """It is told while it goes on, and when the time to become healthy was over meanwhile."""
+    listed = [event(kind, text, time=number) for number, (kind, text) in enumerate(events)]
+    assert compiling(allocation(*reversed(listed))) == work

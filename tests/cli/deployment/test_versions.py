@@ -1,6 +1,7 @@
 import pytest
 
-from wasmdeploy_cli.deployment.versions import chosen, copied, require_alone
+from wasmdeploy_cli.deployment.versions import copied, require_alone
+from wasmdeploy_cli.deployment.way_back import chosen
 from wasmdeploy_cli.errors import DeployError
 
 
@@ -57,18 +58,19 @@ def test_a_copy_comes_whole_before_the_old_one_leaves():
     }  # fmt: skip
 
 
-def test_a_component_is_scaled_with_its_app():
+def test_a_component_is_not_there_alone():
     """A name is accepted where it can only mean the app; else the error says why, and what to type."""
 
     def job(*names):
         config = {"component": [{name: [{"digest": "sha256:00"}]} for name in names]}
         return {"ID": "shop", "TaskGroups": [{"Tasks": [{"Config": config}]}]}
 
-    require_alone(job("web"), "web")
+    require_alone(job("web"), "web", "scaled", "together")
     with pytest.raises(DeployError, match="shop has no component 'wbe'") as caught:
-        require_alone(job("web"), "wbe")
+        require_alone(job("web"), "wbe", "scaled", "together")
     assert caught.value.hint == "it has: web"
     with pytest.raises(
-        DeployError, match="'web' cannot be scaled alone: each instance of shop runs api, web"
-    ):
-        require_alone(job("web", "api"), "web")
+        DeployError, match="'web' cannot be read alone: each instance of shop runs api, web"
+    ) as caught:
+        require_alone(job("web", "api"), "web", "read", "together")
+    assert caught.value.hint == "together"
