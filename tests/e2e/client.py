@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
+
 from tests.e2e.world import World, eventually
 from tests.stack import build
 from wasmdeploy_cli.driver_install import installed, quoted
@@ -81,6 +83,10 @@ def one_more_client(world: World, home: Path, name: str, settings: str) -> Itera
         finally:
             process.kill()
             process.wait()
+        # One that is down for ever would be in the way of who looks at the nodes.
+        for each in world.nomad("nodes"):
+            if each["Name"] == name:
+                httpx.put(f"{world.stack.nomad_addr}/v1/node/{each['ID']}/purge").raise_for_status()
 
 
 def _ready(world: World, name: str, process: subprocess.Popen[bytes], home: Path) -> bool:
