@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/nomad/client/lib/cgroupslib"
 	"github.com/hashicorp/nomad/nomad/structs"
 	"github.com/hashicorp/nomad/plugins/drivers"
 	"github.com/hashicorp/nomad/plugins/drivers/fsisolation"
@@ -427,7 +428,14 @@ func TestDestroyKillsAll(t *testing.T) {
 	})
 	eventually(t, "an engine process runs", func() bool { return len(cgroupProcesses(config)) >= 2 })
 	processes := cgroupProcesses(config)
+	if cgroupslib.GetMode() == cgroupslib.CG1 {
+		must.Len(t, 1, pidsGroups(config))
+		limit, err := os.ReadFile(filepath.Join(pidsGroups(config)[0], "pids.max"))
+		must.NoError(t, err)
+		must.Eq(t, "4096\n", string(limit))
+	}
 	must.NoError(t, n.DestroyTask(config.ID, true))
+	must.SliceEmpty(t, pidsGroups(config))
 	eventually(t, "all processes are gone", func() bool {
 		for _, pid := range processes {
 			if running(pid) {
@@ -447,7 +455,7 @@ func TestNoOrphans(t *testing.T) {
 	eventually(t, "an executor is started", func() bool { return len(family(data)) > 0 })
 	n.kill()
 	next := launch(t, data, "")
-	eventually(t, "it is gone", func() bool { return len(family(data)) == 0 })
+	eventually(t, "it is gone", func() bool { return len(family(data)) == 0 && len(pidsGroups(config)) == 0 })
 	again := next.task(app(""))
 	next.start(again)
 	must.NoError(t, next.DestroyTask(again.ID, true))

@@ -280,6 +280,12 @@ func cgroupProcesses(config *drivers.TaskConfig) []int {
 	return found
 }
 
+// pidsGroups are the cgroups that count a task's processes, which on v1 the driver makes itself.
+func pidsGroups(config *drivers.TaskConfig) []string {
+	found, _ := filepath.Glob("/sys/fs/cgroup/pids/nomad/" + config.AllocID + "." + config.Name + ".*")
+	return found
+}
+
 // logged waits until the task's log has the words.
 func logged(t *testing.T, config *drivers.TaskConfig, stream, words string) {
 	t.Helper()

@@ -53,7 +53,8 @@ class Executor:
             shutil.copy(guest, self.task_dir)
         self.stdout, self.stderr = directory / "stdout", directory / "stderr"
         parts = {"isolation": Isolation(), **launch}
-        described = Launch("test", task, self.task_dir, CACHE, self.stdout, self.stderr, **parts)
+        name = parts.pop("id", "test")
+        described = Launch(name, task, self.task_dir, CACHE, self.stdout, self.stderr, **parts)
         (self.state / control.LAUNCH).write_text(described.to_json())
         with (self.state / control.LOG).open("wb") as log:
             command = [*before, sys.executable, "-I", "-m", "wasmdeploy_driver.executor", self.state]

@@ -71,6 +71,7 @@ def test_path_that_depends_on_the_agent_is_refused(plugin, config):
         ({"log_file": "../log"}, "is not an absolute path"),
         ({"stats_interval": "often"}, "stats_interval: 'often' is no duration"),
         ({"max_limits": {"file_mb": -1}}, "max_limits.file_mb: -1 is negative"),
+        ({"max_limits": {"processes": 8}}, "max_limits.processes: 8 is not 64 to 4194304"),
         ({"logs": {"max_files": 0}}, "logs.max_files must be at least 1"),
         ({"logs": {"max_file_size": -1}}, "logs.max_file_size must be at least 1"),
     ],

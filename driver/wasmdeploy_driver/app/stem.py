@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 
 from wasmdeploy_driver.app.memfile import whole
@@ -24,6 +25,7 @@ from wasmdeploy_driver.app.process import Load, end_with, live
 from wasmdeploy_driver.forked import close_all_but
 
 _MOST_DESCRIPTORS = 253  # the kernel's bound for one message
+_FULL_SECONDS = 0.5
 
 
 class Stem:
@@ -94,7 +96,14 @@ def serve(connection: socket.socket, load: Load) -> None:
         message, descriptors, _, _ = socket.recv_fds(connection, 64, _MOST_DESCRIPTORS)
         if not message:
             return
-        if not os.fork():
+        try:
+            child = os.fork()
+        except OSError as error:  # the task has as many processes as it may; its other ones go on
+            sys.stderr.write(f"no engine process can be forked: {error.strerror}\n")
+            sys.stderr.flush()
+            time.sleep(_FULL_SECONDS)  # the front asks again as soon as it sees that this one is none
+            child = -1
+        if not child:
             connection.close()
             _engine(descriptors, load)
         for descriptor in descriptors:

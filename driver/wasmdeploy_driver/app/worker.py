@@ -110,13 +110,17 @@ class ThreadWorker:
             raise ValueError("only a process takes its stdin from elsewhere")
         if self.stdout < 0:
             self._open()
-        self._do(partial(self._answer, call, ended))
+        try:
+            self._do(partial(self._answer, call, ended))
+        except RuntimeError as error:  # the task has as many threads as it may
+            self._loop.call_soon(ended, Outcome.failed(error))
 
     def _do(self, job: Callable[[], None]) -> None:
         if self._thread is None:
             # A daemon, since no end of the process may wait for a guest that does not end.
-            self._thread = threading.Thread(target=self._work, name="guests", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name="guests", daemon=True)
+            thread.start()
+            self._thread = thread
         self._jobs.put(job)
 
     def _work(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import ssl
 import threading
@@ -108,7 +109,10 @@ async def look_up(name: str) -> list[str]:
         with contextlib.suppress(RuntimeError):  # the loop is closed
             loop.call_soon_threadsafe(settle, result, failed)
 
-    threading.Thread(target=work, name="lookup", daemon=True).start()
+    try:
+        threading.Thread(target=work, name="lookup", daemon=True).start()
+    except RuntimeError as error:
+        raise OSError(errno.EAGAIN, "the task has as many threads as it may") from error
     return await found
 
 

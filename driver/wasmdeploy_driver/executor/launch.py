@@ -32,6 +32,7 @@ class Cgroup:
     path: str
     memory_bytes: int = 0
     cpu_shares: int = 0
+    processes: int = 0  # and threads
 
 
 @dataclass(frozen=True, slots=True)

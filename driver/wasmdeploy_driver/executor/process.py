@@ -19,9 +19,9 @@ from typing import Any, NoReturn
 
 from wasmdeploy_driver.app.oom import ENGINE_SCORE, OwnScore
 from wasmdeploy_driver.errors import ExecutorError
-from wasmdeploy_driver.executor import confine, control, netns
+from wasmdeploy_driver.executor import cgroup, confine, control, netns
 from wasmdeploy_driver.executor.engines import fork_stem
-from wasmdeploy_driver.executor.launch import Launch
+from wasmdeploy_driver.executor.launch import Cgroup, Launch
 from wasmdeploy_driver.executor.parking import Wake
 from wasmdeploy_driver.executor.running import RunningTask
 from wasmdeploy_driver.executor.title import show_name
@@ -45,6 +45,8 @@ def main(arguments: list[str], listener: socket.socket | None = None, wake: Wake
         # First of all: the stem and every thread are to be in it, too.
         if described.get("netns"):
             netns.join(str(described["netns"]))
+        if described.get("cgroup"):
+            cgroup.count(Cgroup(**described["cgroup"]), described["id"])
         if "isolation" in described:
             confine.begin(described, state)
             alone = partial(confine.as_stem, described)

@@ -25,14 +25,17 @@ class Clock:
         self._goes = False
 
     def start(self, watch: Watch | None = None) -> None:
-        """A guest starts to run; `watch` is called at every tick until `stop`, and must neither block nor raise."""
+        """A guest starts to run; `watch` is called at every tick until `stop`, and must neither block nor raise.
+
+        Raises RuntimeError where the task can have no more threads.
+        """
         with self._changed:
+            if not self._goes:  # first: where no thread can be had, nothing has begun
+                threading.Thread(target=self._run, name="clock", daemon=True).start()
+                self._goes, self._idle_ticks = True, 0
             self._active += 1
             if watch is not None:
                 self._watches.append(watch)
-            if not self._goes:
-                self._goes, self._idle_ticks = True, 0
-                threading.Thread(target=self._run, name="clock", daemon=True).start()
 
     def stop(self, watch: Watch | None = None) -> None:
         """A guest has ended."""

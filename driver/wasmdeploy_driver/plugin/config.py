@@ -13,6 +13,8 @@ from wasmdeploy_driver.errors import ConfigError
 from wasmdeploy_driver.executor.launch import Isolation, LogFiles, VaultServer
 from wasmdeploy_driver.runner.executors import Way
 
+_ANY_PROCESSES = 1 << 22  # what Linux has process ids for
+
 
 @dataclass(frozen=True, slots=True)
 class Vault:
@@ -48,6 +50,21 @@ class MaxLimits:
     file_mb: int = field(
         default=0, metadata={"doc": "the largest file that a task's processes may write; 0 for any"}
     )
+    processes: int = field(
+        default=4096, metadata={"doc": "the processes and threads of a task, at least 64; 0 for any number"}
+    )
+
+    def check(self) -> None:
+        """Raise ConfigError for a limit that is none."""
+        for name in ("memory_mb", "file_mb"):
+            if (most := getattr(self, name)) < 0:
+                raise ConfigError(f"plugin config: max_limits.{name}: {most} is negative")
+        if self.timeout:
+            seconds(self.timeout, "plugin config: max_limits.timeout")
+        if self.processes and not 64 <= self.processes <= _ANY_PROCESSES:
+            raise ConfigError(
+                f"plugin config: max_limits.processes: {self.processes} is not 64 to {_ANY_PROCESSES}, or 0"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +160,7 @@ class PluginConfig:
         for name in ("max_files", "max_file_size"):
             if getattr(self.logs, name) < 1:
                 raise ConfigError(f"plugin config: logs.{name} must be at least 1")
-        for name in ("memory_mb", "file_mb"):
-            if (most := getattr(self.max_limits, name)) < 0:
-                raise ConfigError(f"plugin config: max_limits.{name}: {most} is negative")
-        if self.max_limits.timeout:
-            seconds(self.max_limits.timeout, "plugin config: max_limits.timeout")
+        self.max_limits.check()
         if unknown := sorted(set(self.engines) - {"in-process", "wasmtime"}):
             raise ConfigError(
                 f'plugin config: engines: {unknown[0]!r} is neither "in-process" nor "wasmtime"'

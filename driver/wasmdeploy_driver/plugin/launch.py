@@ -57,7 +57,7 @@ def launch_of(config: Any, plugin: PluginConfig, vault: VaultServer | None) -> L
         vault=vault if task.secrets else None,
         # With `logs { disabled = true }` Nomad names /dev/null, and nobody wants files.
         logs=plugin.log_files(config.name) if config.stdout_path != os.devnull else None,
-        cgroup=_cgroup(config.resources.linux_resources),
+        cgroup=_cgroup(config.resources.linux_resources, plugin.max_limits.processes),
         netns=config.network_isolation_spec.path,
         # A holder is root's: another user's executor could not hand its task over.
         holder=Path(plugin.data_dir) / SOCKET if parks and not isolation.uid else None,
@@ -115,11 +115,11 @@ def _address(task: Task, config: Any) -> tuple[str, int]:
     return port.host_ip or "0.0.0.0", port.value  # noqa: S104  # Nomad always names the address
 
 
-def _cgroup(resources: Any) -> Cgroup | None:
+def _cgroup(resources: Any, processes: int) -> Cgroup | None:
     # Without root Nomad names a group that it could not make.
     if not os.path.isdir(resources.cpuset_cgroup):  # noqa: PTH112  # False for any text, never an error
         return None
-    return Cgroup(resources.cpuset_cgroup, resources.memory_limit_bytes, resources.cpu_shares)
+    return Cgroup(resources.cpuset_cgroup, resources.memory_limit_bytes, resources.cpu_shares, processes)
 
 
 def _environment(env: Mapping[str, str]) -> dict[str, str]:

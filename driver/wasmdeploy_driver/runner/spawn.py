@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from wasmdeploy_driver.errors import ExecutorError
+from wasmdeploy_driver.executor import cgroup
 from wasmdeploy_driver.executor.control import EXECUTOR, LAUNCH, LOG, RECORD
 from wasmdeploy_driver.executor.holder import SOCKET, ask
-from wasmdeploy_driver.executor.launch import Launch
+from wasmdeploy_driver.executor.launch import Cgroup, Launch
 from wasmdeploy_driver.runner.process import Process, identify
 
 _DYING = 5.0
@@ -63,6 +64,7 @@ class Spawned:
         await asyncio.to_thread(self.process.kill_session)
         await asyncio.to_thread(self.process.join, _DYING)
         await self.child.status()
+        await asyncio.to_thread(_clear_cgroup, self.directory)
         await asyncio.to_thread(shutil.rmtree, self.directory, ignore_errors=True)
 
 
@@ -151,9 +153,16 @@ def discard(directory: Path) -> None:
     if (entry := read_record(directory)) is not None:
         entry.executor.kill_session()
         entry.executor.join(_DYING)  # what still dies may still write
+    _clear_cgroup(directory)
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISDIR(directory.lstat().st_mode):
             shutil.rmtree(directory)
+
+
+def _clear_cgroup(directory: Path) -> None:
+    with contextlib.suppress(OSError, ValueError, AttributeError, KeyError, TypeError):
+        described = json.loads((directory / LAUNCH).read_text())
+        cgroup.clear(Cgroup(**described["cgroup"]), described["id"], _DYING)
 
 
 def _process(data: Any) -> Process:
