@@ -16,7 +16,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 BUILT = Path("driver/wasmdeploy_driver/adapter")
 COMPOSER, COMPONENTIZER = BUILT / "compose.wasm", BUILT / "componentize.wasm"
-PARTS = ("types", "inbound", "outbound", "sockets")  # the components inside the composer, beside `run`
+TEXTS = ("run", "clocks")  # the components inside the composer that are written as text
+PARTS = ("types", "inbound", "outbound", "sockets")  # those that are written in Rust
 WIT = Path("cli/wasmdeploy_cli/wit/wasmdeploy.wit")
 ARTIFACTS = (COMPOSER, COMPONENTIZER, WIT)
 
@@ -38,12 +39,12 @@ def build(target: Path, out: Path) -> None:
         (out / artifact).parent.mkdir(parents=True, exist_ok=True)
     cargo(target, "wasmdeploy-builder")
     builder = target / "debug" / "wasmdeploy-builder"
-    parts = {"WASMDEPLOY_RUN": str(target / "run.wasm")}
-    execute([builder, "run", parts["WASMDEPLOY_RUN"]])
+    parts = {f"WASMDEPLOY_{part.upper()}": str(target / f"{part}.wasm") for part in (*TEXTS, *PARTS)}
+    for part in TEXTS:
+        execute([builder, "text", target / f"{part}.wasm", HERE / part / f"{part}.wat"])
     for part in PARTS:
         cargo(target, f"wasmdeploy-{part}", "wasm32-unknown-unknown")
         core = target / "wasm32-unknown-unknown" / "release" / f"wasmdeploy_{part}.wasm"
-        parts[f"WASMDEPLOY_{part.upper()}"] = str(target / f"{part}.wasm")
         execute([builder, "component", target / f"{part}.wasm", core])
     execute([builder, "wit", out / WIT])
     cargo(target, "wasmdeploy-composer", "wasm32-wasip1", parts)

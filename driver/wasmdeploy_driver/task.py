@@ -56,7 +56,10 @@ class Limits:
         default=1000, metadata=_doc("requests of the app that wait for their turn; the next one gets a 503")
     )
     outbound_calls: int = field(
-        default=10_000, metadata=_doc("requests that a guest may send while it answers one")
+        default=10_000,
+        metadata=_doc(
+            "requests that a guest may send while it answers one, and as many connections of sockets"
+        ),
     )
 
 

@@ -160,6 +160,8 @@ CASES = (
         ),
     ),
     Case("a-loop", failures.loop, 504, NO_LIMIT),
+    Case("a-sleep", failures.sleep, (200, b"slept", True)),
+    Case("a-sleep-without-end", failures.long_sleep, 504, NO_LIMIT),
     Case(
         "a-fresh-instance-after-a-failure",
         failures.fresh_after,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from tests.conformance.bodies import judged
@@ -25,6 +26,18 @@ error, two = _of("/error?why"), _of("/two")
 def loop(server: Server) -> int:
     """A guest that never ends."""
     return ask(server.address, request("/loop")).status
+
+
+def sleep(server: Server) -> tuple[int, bytes, bool]:
+    """A guest that sleeps for less time than it has: whether it slept for so long."""
+    began = time.monotonic()
+    answer = ask(server.address, request("/sleep?300"))
+    return answer.status, answer.body, time.monotonic() - began >= 0.3
+
+
+def long_sleep(server: Server) -> int:
+    """A guest that sleeps for an hour."""
+    return ask(server.address, request("/sleep?3600000")).status
 
 
 def fresh_after(server: Server) -> dict[str, list[str | bytes]]:

@@ -12,7 +12,7 @@ import pytest
 from tests.conformance.servers import LANGUAGES, guest
 from tests.conformance.upstream import Upstream, upstream
 from tests.conformance.wire import Answer, ask, request
-from tests.driver.executor_process import Executor, app
+from tests.driver.executor_process import Executor, app, until
 
 pytestmark = [pytest.mark.guests, pytest.mark.timeout(300)]
 
@@ -78,5 +78,17 @@ def test_a_guest_that_is_blocked_past_its_limit_is_alone_with_it(
             while not all(each.done() for each in blocked):
                 assert ask(executor.address, request("/hello")).status == 200
             assert [each.result().status for each in blocked] == [504] * count
+            until(lambda: executor.call("inspect")["in_flight"] == 0)  # none of them is blocked any more
         assert executor.process.poll() is None
         assert executor.call("inspect")["failures"] == 2 * count
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_sleep_ends_with_the_time_of_its_request(tmp_path: Path, mode: str) -> None:
+    """In the executor's own thread, which nothing can end: it goes on, and no process had to take its place."""
+    with served(tmp_path, mode, "1s") as (executor, _):
+        for _ in range(2):
+            assert ask(executor.address, request("/sleep?3600000")).status == 504
+            until(lambda: executor.call("inspect")["in_flight"] == 0)
+            assert ask(executor.address, request("/hello")).status == 200
+        assert executor.call("inspect")["processes"] == 1

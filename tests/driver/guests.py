@@ -155,11 +155,13 @@ class Host:
         self.trailers: list[tuple[str, str]] = []
         self.request_trailers: list[tuple[str, str]] = []
         self.asked = False
+        self.left = (1 << 64) - 1
         offered: dict[str, Mapping[str, Callable[..., object]]] = {
             "wasmdeploy:host/events@0.1.0": {
                 "trailers": lambda _store, fields: self.trailers.extend(fields),
                 "request-trailers": lambda _store: self._ask(),
             },
+            "wasmdeploy:host/deadline@0.1.0": {"left": lambda _store: self.left},
             "wasi:config/store@0.2.0-rc.1": {
                 "get": lambda _store, key: {"color": "green"}.get(key),
                 "get-all": lambda _store: [("color", "green")],

@@ -143,12 +143,12 @@ def test_a_flood_takes_no_memory(serving):
 
 
 def test_inspect(serving):
-    """A running app tells its state, address, components and counters."""
+    """A running app tells its state, address, components and counters; a CGI program runs in a process."""
     serving.request("/")
     host, port = serving.address
     assert serving.call("inspect") == {
         "pid": serving.process.pid, "state": "running", "listen": f"{host}:{port}", "components": ["web"],
-        "requests": 1, "failures": 0, "in_flight": 0, "processes": 1,
+        "requests": 1, "failures": 0, "in_flight": 0, "processes": 2,
     }  # fmt: skip
 
 
@@ -251,6 +251,7 @@ def test_guests_that_are_blocked_cost_their_requests_only(tmp_path):
             blocked = [clients.submit(executor.request, "/nap") for _ in range(12)]
             assert executor.request("/")[0] == 200
             assert [each.result()[::2] for each in blocked] == [(504, b"the app took too long\n")] * 12
+        until(lambda: executor.call("inspect")["in_flight"] == 0)  # none of them is blocked any more
         assert executor.request("/")[0] == 200
         assert executor.call("inspect")["failures"] == 12
 
@@ -261,7 +262,7 @@ def test_a_process_that_dies_costs_its_request_only(tmp_path):
         executor.start()
         with ThreadPoolExecutor(2) as clients:
             naps = [clients.submit(executor.request, "/nap") for _ in range(2)]
-            until(lambda: executor.call("inspect")["processes"] == 2)
+            until(lambda: executor.call("inspect")["processes"] == 3)
             assert executor.request("/")[0] == 200
             for engine in executor.engines():
                 engine.kill()
@@ -290,7 +291,7 @@ def test_idle_engines_are_told_by_their_front(tmp_path):
         executor.start()
         with ThreadPoolExecutor(2) as clients:
             naps = [clients.submit(executor.request, "/nap") for _ in range(2)]
-            until(lambda: executor.call("inspect")["processes"] == 2)
+            until(lambda: executor.call("inspect")["processes"] == 3)
             assert executor.request("/")[0] == 200
             family = [executor.stem(), *executor.engines()]
             executor.process.kill()

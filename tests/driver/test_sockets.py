@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -186,6 +187,39 @@ def test_a_guest_has_so_many_sockets(do: Try, around: Servers) -> None:
     """They are descriptors of a process that others use, too; those that are closed count no more."""
     assert do("many", f"127.0.0.1:{around.tcp}").startswith("64, then ")
     assert do("many", f"127.0.0.1:{around.tcp}").endswith("; echo ping")
+
+
+@pytest.mark.parametrize("isolation", ISOLATION)
+def test_a_request_opens_so_many(tmp_path: Path, around: Servers, isolation: str) -> None:
+    """`outbound_calls` counts the connections of each request."""
+    source = rust_guest("rust-sockets")
+    task = app(source, isolation=isolation, allowed_outbound_hosts=rules(around))
+    task = replace(task, limits=replace(task.limits, outbound_calls=3))
+    with Executor(tmp_path, task, source) as executor:
+        executor.start()
+        for _ in range(2):
+            said = executor.request(f"/many?127.0.0.1:{around.tcp}")[2]
+            assert said == b"3, then PermissionDenied; PermissionDenied"
+
+
+@pytest.mark.parametrize(
+    ("language", "path", "refused"),
+    [("rust", "/tcp?", b"PermissionDenied"), ("python", "/tcp?to=", b"PermissionError")],
+)
+def test_a_guest_that_waits_for_a_server(
+    tmp_path: Path, python_component: Path, language: str, path: str, refused: bytes
+) -> None:
+    """Nothing interrupts it, so it runs in a process, which is killed past its limit; only its request fails."""
+    source = rust_guest("rust-sockets") if language == "rust" else python_component
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        target = f"127.0.0.1:{mute.getsockname()[1]}"
+        task = app(source, timeout="500ms", allowed_outbound_hosts=(f"tcp://{target}",))
+        with Executor(tmp_path, task, source) as executor:
+            executor.start()
+            for _ in range(2):
+                assert executor.request(f"{path}{target}")[0] == 504
+                until(lambda: executor.call("inspect")["in_flight"] == 0)
+            assert executor.request(f"{path}127.0.0.1:1")[2] == refused
 
 
 @pytest.mark.parametrize(

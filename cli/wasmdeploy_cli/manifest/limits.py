@@ -81,7 +81,8 @@ class Limits:
     outbound_calls: int | None = field(
         default=None,
         metadata=doc(
-            f"requests that a guest may send while it answers one; without it {_DEFAULTS.outbound_calls:,}",
+            "requests that a guest may send while it answers one, and as many connections of sockets (over UDP: "
+            f"addresses); without it {_DEFAULTS.outbound_calls:,}",
             grammar.not_negative,
         ),
     )

@@ -41,6 +41,7 @@ class Target(Protocol):
     """How one component is spoken to, and what its requests may take."""
 
     quota: Quota
+    blocks: bool  # whether its guest may wait where nothing but the end of its process interrupts it
 
     def call(self, request: Request, pattern: str) -> tuple[Call, Permit | None]:
         """What its guest is told to run for a request that came by the route `pattern`, and what it may call out to
@@ -92,6 +93,13 @@ class Exchange:
     def answered(self) -> bool:
         """Whether the response has begun, or has failed."""
         return self.response.done()
+
+    @property
+    def needs_process(self) -> bool:
+        """Whether only what can be killed may run it: the rest of its body may break off, which no guest must take for
+        its end, or its guest may wait for ever.
+        """
+        return self.request.rest is not None or self._target.blocks
 
     def begin(self, worker: Worker) -> None:
         """The guest runs now, in `worker`."""

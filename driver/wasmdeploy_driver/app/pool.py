@@ -169,8 +169,7 @@ class Pool:
             # A process comes first: the thread and the event loop wait for each other, for the interpreter.
             if engine is not None:
                 return at, engine
-            # Only a process can be ended when the rest of a body breaks off, which no guest must take for its end.
-            if exchange.request.rest is None and self._thread_idle:
+            if self._thread_idle and not exchange.needs_process:
                 self._thread_idle = self._thread_rests = False
                 self._count_thread_run()
                 return at, self._thread

@@ -15,12 +15,21 @@ from wasmdeploy_driver.http.response import ResponseHead
 
 
 class FrameTarget:
-    """A component that was composed with the adapter; without a `permit`, which may change, it may call nobody."""
+    """A component that was composed with the adapter; without a `permit`, which may change, it may call nobody.
+
+    Timers end with the request's time, and calls with its permit: only sockets (`blocks`) may keep it waiting.
+    """
 
     def __init__(
-        self, component: int, permit: Callable[[], Grant] | None = None, quota: Quota | None = None
+        self,
+        component: int,
+        permit: Callable[[], Grant] | None = None,
+        quota: Quota | None = None,
+        *,
+        blocks: bool = False,
     ) -> None:
         self.quota = quota or Quota()
+        self.blocks = blocks
         self._component = component
         self.permit = permit
 
@@ -44,6 +53,8 @@ class FrameTarget:
 
 class CgiTarget:
     """A program that prints its response."""
+
+    blocks = True  # in `poll_oneoff`
 
     def __init__(self, component: int, argv: str, args: tuple[str, ...], quota: Quota | None = None) -> None:
         self.quota = quota or Quota()

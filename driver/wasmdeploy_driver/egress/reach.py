@@ -1,20 +1,33 @@
-"""What a guest's sockets may reach: the rules, asked for addresses and the names that led to them. Does no I/O."""
+"""What a guest's sockets may reach: the rules, asked for addresses and the names that led to them, and how many of them
+one request may reach. Does no I/O.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 from wasmdeploy_driver.egress.address import plain
-from wasmdeploy_driver.egress.rules import Rules, Target, is_name
+from wasmdeploy_driver.egress.rules import Address, Rules, Target, is_name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Reach:
-    """The answers of an allow-list to the adapter, which stands between a guest and the host's sockets."""
+    """The answers of an allow-list to the adapter, which stands between a guest and the host's sockets.
+
+    `most` is how many TCP connections and how many addresses over UDP there may be in one run, None for no bound.
+    """
 
     rules: Rules
+    most: int | None = None
+    _reached: int = 0
+    _heard: set[tuple[Address, int]] = field(default_factory=set)  # over UDP, which asks for every datagram
+
+    def begin(self) -> None:
+        """Another run begins, which has reached nothing yet."""
+        self._reached = 0
+        self._heard.clear()
 
     def names(self, name: str) -> bool:
         """Whether a name may be looked up: one that a rule is for. An address is one without a look-up."""
@@ -32,4 +45,15 @@ class Reach:
         return any(
             self.rules.admit(target, to) and any(rule.names(target) for rule in self.rules.rules)
             for target in targets
-        )
+        ) and self._counts(protocol, to, port)
+
+    def _counts(self, protocol: str, to: Address, port: int) -> bool:
+        """Whether this is no more than a run may reach."""
+        if self.most is None or (protocol == "udp" and (to, port) in self._heard):
+            return True
+        if self._reached == self.most:
+            return False
+        self._reached += 1
+        if protocol == "udp":
+            self._heard.add((to, port))
+        return True

@@ -178,8 +178,8 @@ def _loader(image: Image, component: Component, values: Values) -> Callable[[Eng
     environment = values.fill_all(component.environment, f"{where}.environment")
     context = Context(environment, (), image.dirs[component.name], network=compiled.has_sockets)
     rules = rules_of(component.allowed_outbound_hosts, values, f"{where}.allowed_outbound_hosts")
-    reach = Reach(rules) if compiled.has_sockets else None
-    bounds = bounds_of(image.launch.task.limits_of(component), where)
+    limits = image.launch.task.limits_of(component)
+    bounds = bounds_of(limits, where)
     reuse = reuse_of(component)
     if reuse and not compiled.answers_http:
         raise ConfigError(
@@ -196,6 +196,8 @@ def _loader(image: Image, component: Component, values: Values) -> Callable[[Eng
 
     def load(engine: Engine) -> Answerer:
         http = compiled.answers_http
+        # An engine has its own, as it runs one guest at a time.
+        reach = Reach(rules, limits.outbound_calls) if compiled.has_sockets else None
         loaded = LoadedComponent(engine, compiled.path, variables, compiled.name, calls_out=http, reach=reach)
         runner = ReusedInstances(loaded, reuse) if reuse else loaded
         return Answerer(runner, context, bounds, loaded.told if http else None, may_exit=not http)

@@ -161,8 +161,9 @@ def targets(image: Image, egress: Egress) -> dict[str, Target]:
     for number, component in enumerate(image.launch.task.component):
         permit = permit_of(image, component, egress)
         quota = quota_of(image.launch.task.limits_of(component), f"component.{component.name}")
-        if image.compiled[component.name].answers_http:
-            found[component.name] = FrameTarget(number, permit, quota)
+        compiled = image.compiled[component.name]
+        if compiled.answers_http:
+            found[component.name] = FrameTarget(number, permit, quota, blocks=compiled.has_sockets)
         else:
             found[component.name] = CgiTarget(number, component.argv, component.args, quota)
     return found

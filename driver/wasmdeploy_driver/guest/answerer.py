@@ -35,7 +35,7 @@ class Answerer:
         `request_trailers` is asked where they come behind a `stdin`.
         """
         if self._told:
-            self._told.begin(request_trailers or (lambda: call.trailers))
+            self._told.begin(request_trailers or (lambda: call.trailers), self._bounds.seconds)
         try:
             whole = self._runner.run(self._wasi(call, stdout, stdin), self._bounds)
         except Exit as exit_:

@@ -31,12 +31,10 @@ class LoadedComponent:
         reach: Reach | None = None,
     ) -> None:
         self.engine = engine
-        self.told = Told()
+        self.told = Told(reach)
         try:
             self._component = component_from(engine, compiled)
-            self._linker = link(
-                engine, self._component, variables, self.told, calls_out=calls_out, reach=reach
-            )
+            self._linker = link(engine, self._component, variables, self.told, calls_out=calls_out)
             # A dry instantiation names an import that fits nothing now, not at the first request.
             store = new_store(engine, Bounds(1 << 32, 10, fuel=engine.fuel and 1 << 40))
             store.set_wasi(wasmtime.WasiConfig())

@@ -4,6 +4,7 @@ offered.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -25,19 +26,33 @@ _NATIVE = (
     "wasi:sockets/",
 )
 _OUTGOING = "wasi:http/outgoing-handler@"
+# A guest that has waited until its deadline wakes up this long behind it, where even a late clock has interrupted it.
+_BEHIND = 0.5
+_FOR_EVER = (1 << 64) - 1
 _STORES = ("wasi:config/store@", "wasi:config/runtime@")
 
 
 class Told:
     """What the guest that runs has told the host beside its output, and what it may ask beside its input."""
 
-    def __init__(self) -> None:
+    def __init__(self, reach: Reach | None = None) -> None:
+        self.reach = reach
         self.trailers: Trailers = ()
         self.request_trailers: AskTrailers = tuple
+        self._deadline = 0.0
 
-    def begin(self, request_trailers: AskTrailers) -> None:
-        """Another run begins, which knows nothing of the one before."""
+    def begin(self, request_trailers: AskTrailers, seconds: float = 0) -> None:
+        """Another run of at most so many seconds (0 for no limit) begins, which knows nothing of the one before."""
         self.trailers, self.request_trailers = (), request_trailers
+        self._deadline = time.monotonic() + seconds if seconds else 0.0
+        if self.reach is not None:
+            self.reach.begin()
+
+    def left(self) -> int:
+        """For how many nanoseconds the run may wait."""
+        if not self._deadline:
+            return _FOR_EVER
+        return int(max(0.0, self._deadline + _BEHIND - time.monotonic()) * 1e9)
 
 
 def link(
@@ -47,13 +62,12 @@ def link(
     told: Told,
     *,
     calls_out: bool,
-    reach: Reach | None,
 ) -> Linker:
     """A linker that offers all that `component` imports.
 
     What no host function serves traps with its name when it is called: SDKs import more than an app uses. Only a
     component that was composed with the adapter, which knows the way out, `calls_out`: wasmtime's client would go
-    anywhere. One that was composed with the adapter's sockets asks `reach`.
+    anywhere. One that was composed with the adapter's sockets asks what it reaches.
     """
     linker = Linker(engine.raw)
     linker.add_wasip2()
@@ -65,7 +79,7 @@ def link(
         if name.startswith(_NATIVE) or not isinstance(instance_type, types.ComponentInstanceType):
             continue
         with linker.root() as root, root.add_instance(name) as instance:
-            offered = _offered(name, variables, told, reach)
+            offered = _offered(name, variables, told)
             for item, item_type in instance_type.exports(engine.raw).items():
                 _define(instance, f"{name}#{item}", item, item_type.ty, offered.get(item))
     return linker
@@ -99,9 +113,7 @@ def _missing(full: str) -> Callable[..., Any]:
     return trap
 
 
-def _offered(
-    name: str, variables: Mapping[str, str], told: Told, reach: Reach | None = None
-) -> dict[str, Callable[..., Any]]:
+def _offered(name: str, variables: Mapping[str, str], told: Told) -> dict[str, Callable[..., Any]]:
     if name.startswith(_STORES):
         pairs = list(variables.items())
         return {"get": lambda _store, key: variables.get(key), "get-all": lambda _store: pairs}
@@ -109,11 +121,18 @@ def _offered(
         return {"get": lambda _store, key: variables.get(key, Variant("undefined", key))}
     if name == "fermyon:spin/config":
         return {"get-config": lambda _store, key: variables.get(key, Variant("invalid-key", key))}
-    if name.startswith("wasmdeploy:host/network@") and reach is not None:
+    return _told(name, told)
+
+
+def _told(name: str, told: Told) -> dict[str, Callable[..., Any]]:
+    """What the adapter asks and tells the host."""
+    if name.startswith("wasmdeploy:host/network@") and (reach := told.reach) is not None:
         return {
             "names": lambda _store, name: reach.names(name),
             "reaches": lambda _store, *question: reach.reaches(*question),
         }
+    if name.startswith("wasmdeploy:host/deadline@"):
+        return {"left": lambda _store: told.left()}
     if name.startswith("wasmdeploy:host/events@"):
 
         def trailers(_store: object, fields: Any) -> None:

@@ -54,6 +54,20 @@ def test_addresses(rule, yes, no):
     assert [each for each in no if reach(rule).reaches(*each, [])] == []
 
 
+def test_a_run_reaches_so_many():
+    """TCP connections, one by one, and addresses over UDP, which cost once; what is refused counts for nothing."""
+    reach = Reach(parse_rules(["*://*:*"]), 3)
+    for _ in range(2):
+        assert not reach.reaches("tcp", "10.0.0.1", 1, [])
+        assert reach.reaches("tcp", PUBLIC, 1, [])
+        assert all(reach.reaches("udp", PUBLIC, 1, []) for _ in range(5))
+        assert reach.reaches("tcp", PUBLIC, 1, [])
+        assert not reach.reaches("tcp", PUBLIC, 1, [])
+        assert not reach.reaches("udp", PUBLIC, 2, [])
+        assert reach.reaches("udp", PUBLIC, 1, [])
+        reach.begin()
+
+
 @pytest.mark.parametrize(
     ("rules", "names", "address", "reached"),
     [

@@ -236,6 +236,11 @@ def now(_request, out, _query, _number):
     respond(out, f"{time.time()} {random.SystemRandom().getrandbits(64)}".encode())
 
 
+def sleep(_request, out, query, _number):
+    time.sleep(int(query) / 1000)
+    respond(out, b"slept")
+
+
 def respond(out, body, headers=()):
     send(out, OutgoingResponse(Fields.from_list(list(headers))), body)
 
@@ -364,4 +369,5 @@ PATHS = {
     "/write-first": write_first, "/two": two, "/silent": silent, "/error": error, "/trap": trap,
     "/trap-after": trap_after, "/unfinished": unfinished, "/exit": exit_, "/loop": loop, "/print": print_,
     "/fetch": fetch, "/calls": calls, "/leave": leave, "/find": find, "/now": now,
+    "/sleep": sleep,
 }  # fmt: skip

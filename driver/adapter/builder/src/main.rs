@@ -1,4 +1,4 @@
-//! Turns what cargo built into the artifacts: `builder component|run|wit <out> [<core module>]`.
+//! Turns what cargo built into the artifacts: `builder component|text|wit <out> [<source>]`.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -11,9 +11,10 @@ fn main() -> Result<()> {
     let mut args = std::env::args_os().skip(1);
     let what = args.next().context("what to build: component, run or wit")?;
     let out = PathBuf::from(args.next().context("where to put it")?);
+    let mut source = || args.next().map(PathBuf::from).context("the source");
     let bytes = match what.to_str() {
-        Some("component") => component(&PathBuf::from(args.next().context("the core module")?))?,
-        Some("run") => wat::parse_str(include_str!("../../run/run.wat"))?,
+        Some("component") => component(&source()?)?,
+        Some("text") => wat::parse_file(source()?)?,
         Some("wit") => wit()?.into_bytes(),
         _ => bail!("cannot build {}", what.display()),
     };

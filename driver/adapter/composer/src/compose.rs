@@ -1,5 +1,5 @@
 //! Wires guest, types adapter and `run` into one component, with what a guest of Spin 1 needs between them, and puts
-//! the adapter's sockets in front of the host's for a guest that may open some.
+//! the adapter's clock in front of the host's, and its sockets for a guest that may open some.
 
 use anyhow::{Context, Result, bail};
 use wac_graph::types::Package;
@@ -12,11 +12,15 @@ static RUN: &[u8] = include_bytes!(env!("WASMDEPLOY_RUN"));
 static INBOUND: &[u8] = include_bytes!(env!("WASMDEPLOY_INBOUND"));
 static OUTBOUND: &[u8] = include_bytes!(env!("WASMDEPLOY_OUTBOUND"));
 static SOCKETS: &[u8] = include_bytes!(env!("WASMDEPLOY_SOCKETS"));
+static CLOCKS: &[u8] = include_bytes!(env!("WASMDEPLOY_CLOCKS"));
 
 /// Outgoing requests of guests of Spin 1.
 const SPIN_HTTP: &str = "fermyon:spin/http";
 
 const NATIVE_SOCKETS: &str = "wasi:sockets/";
+
+/// The clock that a guest may wait for.
+const CLOCK: &str = "wasi:clocks/monotonic-clock";
 
 /// What the adapter offers the guest in the host's place.
 const ADAPTED: [&str; 6] = [
@@ -43,6 +47,7 @@ pub fn compose(guest: Vec<u8>, sockets: bool) -> Result<Vec<u8>> {
     let run = part(&mut graph, "wasmdeploy:run", RUN.to_vec())?;
 
     adapt(&mut graph, guest, types)?;
+    limit(&mut graph, guest)?;
     if sockets {
         guard(&mut graph, guest)?;
     }
@@ -93,6 +98,21 @@ fn guard(graph: &mut CompositionGraph, guest: Part) -> Result<()> {
             bail!("the guest's import {import} is none of WASI 0.2");
         };
         connect(graph, guest, import, sockets, |name| name == export)
+            .with_context(|| format!("the guest's import {import} does not fit WASI 0.2"))?;
+    }
+    Ok(())
+}
+
+/// Gives a guest that waits for the clock the adapter's, which lets it wait for as long as its request has left.
+fn limit(graph: &mut CompositionGraph, guest: Part) -> Result<()> {
+    let clock = |name: &str| is_wasi_02(name, CLOCK);
+    let imported: Vec<_> = imports(graph, guest.package).into_iter().filter(|name| clock(name)).collect();
+    if imported.is_empty() {
+        return Ok(());
+    }
+    let clocks = part(graph, "wasmdeploy:clocks", CLOCKS.to_vec())?;
+    for import in imported {
+        connect(graph, guest, &import, clocks, clock)
             .with_context(|| format!("the guest's import {import} does not fit WASI 0.2"))?;
     }
     Ok(())

@@ -105,6 +105,10 @@ impl Guest for App {
                 let drawn = wasip2::random::random::get_random_u64();
                 respond(out, &[], format!("{} {drawn}", now.as_secs_f64()).as_bytes());
             }
+            "/sleep" => {
+                std::thread::sleep(Duration::from_millis(query.parse().unwrap_or(0)));
+                respond(out, &[], b"slept");
+            }
             _ => {
                 let text = format!(
                     "{}\n{}\n{}\n{target}\n",
