@@ -40,8 +40,12 @@ def test_trailers_come_back(trailers, stdin):
 
 
 def test_stdin_may_go_another_way():
-    """The message of a call whose stdin is elsewhere has none of it."""
-    assert Call.decode(Call(1, b"x" * 1000).encode(Stdin.FILE)) == (Call(1), Stdin.FILE)
+    """The message of a call whose stdin is elsewhere has none of it, but how much of a file it is."""
+    whole = Call(1, b"x" * 1000)
+    assert Call.decode(whole.encode(Stdin.PIPE)) == (Call(1), Stdin.PIPE)
+    call, stdin = Call.decode(whole.encode(Stdin.FILE))
+    assert stdin is Stdin.FILE
+    assert call.from_file(lambda size: b"x" * size) == whole
 
 
 @given(TEXT.filter(bool), st.booleans(), st.lists(st.tuples(st.binary(max_size=9), st.binary(max_size=9))))

@@ -133,6 +133,17 @@ def test_a_body_comes_back_as_it_went(guest: Executor, size: int) -> None:
     assert (status, echoed) == (200, body[:size])
 
 
+def test_a_body_has_nothing_of_the_one_before(tmp_path: Path) -> None:
+    """In one process that answers them all: larger ones come by way of a pipe, large ones in a file that it keeps."""
+    source = rust_guest("rust-http")
+    with Executor(tmp_path, app(source), source) as executor:
+        executor.start()
+        for size in (2_000_000, 900_000, 300_000, 10, 300_001, 899_999):
+            body = b"%d." % size * (size // 3)
+            assert executor.request("/echo", "POST", body[:size])[2] == body[:size]
+        assert len(executor.engines()) == 1
+
+
 def test_headers_and_target_arrive_raw(guest: Executor) -> None:
     """Repeated headers, bytes that are no UTF-8 and an encoded path reach the guest as they were sent."""
     with socket.create_connection(guest.address) as connection:

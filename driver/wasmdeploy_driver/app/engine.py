@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import socket
 import time
 from collections.abc import Callable
 
-from wasmdeploy_driver.app.memfile import memory_file
 from wasmdeploy_driver.app.worker import Ended, StateFile, WorkerGone
 from wasmdeploy_driver.guest.call import Call, Outcome, Stdin, Trailers, encode_trailers
 
@@ -40,6 +40,7 @@ class EngineWorker:
         self._connection = connection
         self._changed = changed
         self._process = -1
+        self._stdin = -1  # a memory file for stdin that is no message, kept: new pages cost more than copying
         self._clock = -1
         self._state: StateFile | None = None
         self._ended: Ended | None = None
@@ -71,11 +72,11 @@ class EngineWorker:
             self._loop.call_soon(self._lost)
 
     def _send_as_file(self, call: Call) -> None:
-        file = memory_file(call.stdin, "stdin")
-        try:
-            socket.send_fds(self._connection, [call.encode(Stdin.FILE)], [file])
-        finally:
-            os.close(file)
+        if self._stdin < 0:
+            self._stdin = os.memfd_create("stdin", os.MFD_CLOEXEC)
+        if os.pwrite(self._stdin, call.stdin, 0) < len(call.stdin):
+            raise OSError(errno.ENOMEM, "no memory for the request")
+        socket.send_fds(self._connection, [call.encode(Stdin.FILE)], [self._stdin])
 
     def tell_trailers(self, trailers: Trailers) -> None:
         """Say what follows the body that came through the pipe, before the pipe is closed."""
@@ -84,15 +85,14 @@ class EngineWorker:
 
     def _readable(self) -> None:
         try:
-            message, descriptors, _, _ = socket.recv_fds(self._connection, MAX_MESSAGE, 1)
+            message = self._connection.recv(MAX_MESSAGE) if self.ready else self._introduction()
         except BlockingIOError:
             return
         except OSError:
-            message, descriptors = b"", []
+            message = b""
         if not message:
             self._lost()
         elif not self.ready:
-            self._process = descriptors[0]
             number = int(message.removeprefix(READY))
             self._clock = ~number << 3 | _CPU_CLOCK
             self._state = StateFile(f"/proc/{number}/stat")
@@ -100,6 +100,12 @@ class EngineWorker:
             self._changed(self)
         else:
             self._take(message)
+
+    def _introduction(self) -> bytes:
+        message, descriptors, _, _ = socket.recv_fds(self._connection, MAX_MESSAGE, 1)
+        if descriptors:
+            self._process = descriptors[0]
+        return message
 
     def _take(self, message: bytes) -> None:
         try:
@@ -123,8 +129,9 @@ class EngineWorker:
         if self.stdout >= 0:
             os.close(self.stdout)
             self.stdout = -1
-        if self._process >= 0:
-            os.close(self._process)
+        for descriptor in (self._process, self._stdin):
+            if descriptor >= 0:
+                os.close(descriptor)
         if self._state is not None:
             self._state.close()
         self._changed(self)

@@ -24,6 +24,7 @@ from wasmdeploy_driver.http.message import BrokenBodyError, Headers, Request, Re
 from wasmdeploy_driver.http.response import ResponseHead, checked_trailers, whole_response
 
 _READ = 64 << 10
+_READ_ON = 1 << 20  # what a pipe holds, where there is much
 # A body that nobody takes is read ahead this far, and further while there is room for all together: a guest whose
 # client is slow can end, and its place is the next one's. What the pipe holds beside it keeps the guest waiting.
 _AHEAD = 256 << 10
@@ -155,14 +156,16 @@ class Exchange:
 
     def _drain(self, pipe: int) -> None:
         parts = [self._output]
+        size = _READ
         while True:
             try:
-                part = os.read(pipe, _READ)
+                part = os.read(pipe, size)
             except BlockingIOError:
                 break
             parts.append(part)
-            if len(part) < _READ:  # the guest has ended, so this was all
+            if len(part) < size:  # the guest has ended, so this was all
                 break
+            size = _READ_ON
         self._output = b"".join(parts)
 
     def _readable(self) -> None:
@@ -170,7 +173,7 @@ class Exchange:
         if worker is None:
             return
         try:
-            part = os.read(worker.stdout, _READ)
+            part = os.read(worker.stdout, _AHEAD)
         except BlockingIOError:
             return
         if self._head is None:

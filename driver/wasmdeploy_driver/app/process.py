@@ -12,10 +12,8 @@ import select
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from wasmdeploy_driver.app.engine import MAX_MESSAGE, READY
-from wasmdeploy_driver.app.memfile import whole
 from wasmdeploy_driver.app.oom import ENGINE_SCORE, volunteer
 from wasmdeploy_driver.app.worker import Run
 from wasmdeploy_driver.guest.call import Call, Outcome, Stdin, Trailers, decode_trailers
@@ -61,7 +59,7 @@ def _answer(
         return run(call, stdout, "")
     try:
         if stdin is Stdin.FILE:
-            return run(replace(call, stdin=whole(descriptors[0])), stdout, "")
+            return run(call.from_file(lambda size: os.pread(descriptors[0], size, 0)), stdout, "")
         return run(call, stdout, f"/proc/self/fd/{descriptors[0]}", lambda: _late_trailers(front))
     finally:
         os.close(descriptors[0])

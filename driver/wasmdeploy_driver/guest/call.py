@@ -2,7 +2,8 @@
 
     call      u16 component, u8 body (0 in the message, 1 in an attached memory file, 2 in an attached pipe),
               u32 length of a JSON array [environment, arguments], u32 length of the trailers,
-              the array, the trailers as lines `name:value`, what of stdin is in the message
+              the array, the trailers as lines `name:value`, what of stdin is in the message: all of it, or
+              u64 how much of the memory file it is, or nothing
     trailers  behind a body that came through a pipe, if there are any: u16 0, u8 3, their lines
     outcome   nothing for success without trailers, else a JSON object of the fields
 
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import IntEnum
 from struct import Struct
 
@@ -23,6 +24,7 @@ Trailers = tuple[tuple[bytes, bytes], ...]
 # Gives the trailers of a request whose body has ended.
 AskTrailers = Callable[[], Trailers]
 _HEAD = Struct("<HBII")
+_SIZE = Struct("<Q")
 _TRAILERS = b"\0\0\3"
 _NOTHING = b"[{},[]]"
 # Of a guest's words in an outcome, which has to fit in one message.
@@ -53,27 +55,31 @@ class Call:
     trailers: Trailers = ()
 
     def encode(self, stdin: Stdin = Stdin.MESSAGE) -> bytes:
-        """The message; without the call's stdin where that goes another way."""
+        """The message; with the length of the call's stdin where that is in a file."""
         more = json.dumps([self.environment, self.args]).encode() if self.environment else _NOTHING
         trailers = _lines(self.trailers) if self.trailers else b""
-        return b"".join(
-            (
-                _HEAD.pack(self.component, stdin, len(more), len(trailers)),
-                more,
-                trailers,
-                self.stdin if stdin is Stdin.MESSAGE else b"",
-            )
-        )
+        match stdin:
+            case Stdin.MESSAGE:
+                rest = self.stdin
+            case Stdin.FILE:
+                rest = _SIZE.pack(len(self.stdin))
+            case Stdin.PIPE:
+                rest = b""
+        return b"".join((_HEAD.pack(self.component, stdin, len(more), len(trailers)), more, trailers, rest))
 
     @classmethod
     def decode(cls, message: bytes) -> tuple[Call, Stdin]:
-        """The call in a message that `encode` made, and where its stdin comes from."""
+        """The call in a message that `encode` made, and where its stdin comes from (`from_file` reads it there)."""
         component, stdin, size, lines = _HEAD.unpack_from(message)
         at = _HEAD.size + size
         more = message[_HEAD.size : at]
         environment, args = (None, ()) if more == _NOTHING else json.loads(more)
         trailers = _fields(message[at : at + lines]) if lines else ()
         return cls(component, message[at + lines :], environment, tuple(args), trailers), Stdin(stdin)
+
+    def from_file(self, read: Callable[[int], bytes]) -> Call:
+        """This call, decoded, with the stdin that `read` gives of the file, by its length."""
+        return replace(self, stdin=read(*_SIZE.unpack(self.stdin)))
 
 
 def encode_trailers(trailers: Trailers) -> bytes:
