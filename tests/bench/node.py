@@ -42,6 +42,7 @@ LONG = tuple(f"density-{language}-1000" for language in (*_LANGUAGES, "parked"))
 _FIRST_PORT, _PORTS = 20_000, 10_000  # below those that the kernel gives to others
 _PEER = f"wasmtime serve {WASMTIME}, precompiled"
 _AT_ONCE = 32
+_QUIET_SECONDS = 0.3  # between two starts: one at a time, with a spare executor there again
 _IDLE_SECONDS = 15.0  # an app rests after ten
 _SECONDS = 120.0
 
@@ -117,6 +118,7 @@ def _starts(
         ours.append(time.perf_counter() - began)
         _destroy(plugin, started)
         theirs.append(_peer_start(peer, started))
+        time.sleep(_QUIET_SECONDS)
     return {"": _quantiles(ours), _PEER: _quantiles(theirs)}
 
 

@@ -47,6 +47,7 @@ def main() -> None:
         Preopen(os.open(launch.root / "local", flags), "/data", False),
         Preopen(os.open(launch.root / "fixed", flags), "/fixed", True),
     )
+    confine.apart()
     confine.begin(described, state)
     dirs += open_dirs(launch, ())
     if step == "stem":

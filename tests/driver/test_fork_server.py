@@ -103,6 +103,26 @@ def fork_servers(plugin: Plugin) -> list[psutil.Process]:
     return found
 
 
+def executors(server: psutil.Process) -> list[int]:
+    """Those of tasks."""
+    found = []
+    for each in server.children():
+        with contextlib.suppress(psutil.Error):
+            found += [each.pid] if "wasmdeploy_driver.executor" in each.cmdline() else []
+    return found
+
+
+def spare(server: psutil.Process) -> psutil.Process:
+    """The executor that waits for its task."""
+
+    def find() -> psutil.Process | None:
+        with contextlib.suppress(psutil.Error):
+            return next((each for each in server.children() if each.name() == "wasm-spare"), None)
+        return None
+
+    return until(find, "there is a spare executor")
+
+
 def log_of(tmp_path: Path) -> str:
     return (tmp_path / "data" / "plugin.log").read_text()
 
@@ -149,9 +169,9 @@ def test_an_executor_has_no_descriptor_of_others(plugin, tmp_path):
             "task-" in link and f"task-{(first, second).index(pid)}" not in link for link in targets
         )
         assert Path(f"/proc/{pid}/fd/0").readlink() == Path("/dev/null")
-    assert len(links(server.pid)) == 6, links(
-        server.pid
-    )  # its streams, the plugin's socket, and what wakes it
+    spare(server)
+    # Its streams, the plugin's socket, what wakes it, and its spare executor's.
+    assert len(links(server.pid)) == 7, links(server.pid)
 
 
 def links(pid: int) -> list[str]:
@@ -160,6 +180,58 @@ def links(pid: int) -> list[str]:
 
 def sockets(pid: int) -> set[str]:
     return {link for link in links(pid) if link.startswith(("socket:", "pipe:"))}
+
+
+def test_a_spare_executor_waits_for_the_next_task(plugin, tmp_path):
+    """One for each task: it has one thread and nothing open of anybody's, is confined as every executor, and followed
+    by another.
+    """
+    server = fork_server(plugin)
+    seen = set()
+    for number in range(3):
+        waiting = spare(server)
+        until(waiting.children, "it has its stem")
+        until(lambda each=waiting: each.status() == psutil.STATUS_SLEEPING, "it has done what it can")
+        assert waiting.num_threads() == 1
+        assert not [link for link in links(waiting.pid) if str(tmp_path / "task") in link]
+        assert sockets(waiting.pid).isdisjoint(sockets(plugin.process.pid))
+        config = app(tmp_path, number)
+        handle = start(plugin, config)
+        assert executor_of(handle) == waiting.pid
+        assert says(config) == b"hi"
+        for process in (waiting, *waiting.children()):
+            assert os.getsid(process.pid) == waiting.pid
+            for each in Path(f"/proc/{process.pid}/task").glob("*/status"):
+                facts = dict(line.split(":\t", 1) for line in each.read_text().splitlines() if ":\t" in line)
+                assert (facts["NoNewPrivs"], facts["Seccomp"], int(facts["CapPrm"], 16)) == ("1", "2", 0)
+        seen.add(waiting.pid)
+    assert len(seen) == 3
+    assert set(executors(server)) == seen
+
+
+def test_a_spare_executor_that_dies(plugin, tmp_path):
+    """The start does without, and there is another after it; nothing is told of an end."""
+    server = fork_server(plugin)
+    killed = spare(server)
+    killed.kill()
+    until(lambda: not runs(killed.pid), "it is gone")
+    config = app(tmp_path)
+    handle = start(plugin, config)
+    assert executor_of(handle) != killed.pid
+    assert says(config) == b"hi"
+    assert spare(server).pid not in (killed.pid, executor_of(handle))
+    assert executors(server) == [executor_of(handle)]
+
+
+def test_a_spare_executor_ends_with_its_fork_server(plugin):
+    """Whatever ended that one."""
+    server = fork_server(plugin)
+    waiting = spare(server)
+    until(waiting.children, "it has its stem")
+    family = [waiting, *waiting.children()]
+    server.kill()
+    for each in family:
+        until(lambda each=each: not runs(each.pid), "it is gone")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, 137), (signal.SIGABRT, 134)])
@@ -176,7 +248,7 @@ def test_a_refused_start_leaves_nothing(plugin, tmp_path):
     config = app(tmp_path)
     (tmp_path / "task-0" / "alloc-1" / "web" / "hi.wasm").unlink()
     assert "hi.wasm" in refused(plugin, config).details()
-    assert fork_server(plugin).children() == []
+    assert executors(fork_server(plugin)) == []
     assert state_directories(tmp_path / "data") == []
 
 
@@ -278,10 +350,10 @@ def test_fifty_starts_at_once(plugin, tmp_path):
     pids = {executor_of(handle) for handle in handles}
     assert len(pids) == 50
     server = fork_server(plugin)
-    assert {each.pid for each in server.children()} == pids
+    assert set(executors(server)) == pids
     for config in configs:
         destroy(plugin, config.id, force=True)
-    until(lambda: server.children() == [], "all are gone, no zombie left")
+    until(lambda: executors(server) == [], "all are gone, no zombie left")
 
 
 def test_spawn_is_the_operators_choice(tmp_path):

@@ -23,6 +23,7 @@ import pytest
 
 from tests.driver.executor_process import PATIENCE, Executor, app, until
 from tests.driver.go_guests import go_guest
+from tests.driver.plugin_process import runs
 from tests.driver.test_executor import ENDED, refuses
 from tests.driver.test_executor import namespace as _namespace
 from wasmdeploy_driver.app.app import HEALTH
@@ -231,6 +232,33 @@ def test_either_may_be_killed(parking, holder, victim):
             assert b"hello from Go\n" in waiting.makefile("rb").read()
         assert killed.pid not in {each.pid for each in holder.both()}
     parking.call("stop", timeout=5.0)
+
+
+def test_a_spare_executor_is_the_next_one(parking, holder):
+    """Where there is one; without it the app is woken all the same, and it ends with its holder."""
+
+    def spare() -> psutil.Process | None:
+        with contextlib.suppress(psutil.Error):
+            children = holder.both()[0].children()
+            return next((each for each in children if each.name() == "wasm-spare"), None)
+        return None
+
+    for _ in range(2):
+        until(lambda: parked(parking, holder) and spare())
+        waiting = spare()
+        assert parking.request("/")[2] == b"hello from Go\n"
+        assert woken(parking) == waiting.pid
+    until(lambda: parked(parking, holder) and spare())
+    killed = spare()
+    killed.kill()
+    until(lambda: not runs(killed.pid))
+    assert parking.request("/")[2] == b"hello from Go\n"
+    assert woken(parking) != killed.pid
+    parking.call("stop", timeout=5.0)
+    until(spare)
+    waiting = spare()
+    holder.end()
+    until(lambda: not runs(waiting.pid))
 
 
 def test_no_request_is_lost(parking, holder):

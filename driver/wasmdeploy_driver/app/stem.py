@@ -1,8 +1,8 @@
 """The stem: a small process that forks engine processes in milliseconds.
 
 A process with threads cannot be forked safely, so the stem forks off before any thread has started, with all modules
-loaded and no engine made. It runs no guest and holds no secret: what an engine process needs comes in a memory file.
-One that has died is replaced by a fresh program.
+loaded and no engine made; it may be told later whose it is. It runs no guest and holds no secret: what an engine
+process needs comes in a memory file. One that has died is replaced by a fresh program.
 
 A request is one message with the descriptors of: the engine's socket, its output pipe, the task's stderr, what is to be
 loaded (a memory file), and more for `load`. There is no answer: the engine speaks for itself.
@@ -22,10 +22,14 @@ from collections.abc import Callable, Sequence
 
 from wasmdeploy_driver.app.memfile import whole
 from wasmdeploy_driver.app.process import Load, end_with, live
-from wasmdeploy_driver.forked import close_all_but
+from wasmdeploy_driver.forked import close_all_but, end_after
 
 _MOST_DESCRIPTORS = 253  # the kernel's bound for one message
 _FULL_SECONDS = 0.5
+_MOST_TASK = 4096  # bytes of a path
+_BEGUN = b"begun"
+# Gives up what the stem of a task is to be without; whether it could.
+Begin = Callable[[str, list[int]], bool]
 
 
 class Stem:
@@ -38,23 +42,27 @@ class Stem:
         self._forked = 0
 
     @classmethod
-    def fork(cls, load: Load, program: Sequence[str], confined: Callable[[], None]) -> Stem:
-        """Fork the stem off this process, which has one thread; `confined` is called in it first."""
+    def fork(cls, load: Load, program: Sequence[str], begin: Begin | None = None) -> Stem:
+        """Fork the stem off this process, which has one thread; `begin` is called in it with what `tell` says."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         child = os.fork()
         if not child:
-            status = 1
-            try:
-                close_all_but({theirs.fileno()})
-                confined()
-                serve(theirs, load)
-                status = 0
-            finally:
-                os._exit(status)
+            end_after(lambda: _live(theirs, load, begin))
         theirs.close()
         stem = cls(ours, program)
         stem._forked = child
         return stem
+
+    def tell(self, task: str, descriptors: Sequence[int]) -> None:
+        """Say what it is to `begin` with; the first descriptor is where its words go from now on."""
+        with contextlib.suppress(OSError):  # it has died: `has_begun` knows
+            socket.send_fds(self._connection, [task.encode()], descriptors)
+
+    def has_begun(self) -> bool:
+        """Wait until it has done what it was told, and say whether it could."""
+        with contextlib.suppress(OSError):
+            return self._connection.recv(len(_BEGUN)) == _BEGUN
+        return False
 
     def engine(self, connection: socket.socket, output: int, image: int, descriptors: Sequence[int]) -> None:
         """Have an engine process forked that answers on `connection`; raises OSError where no stem can be had."""
@@ -84,6 +92,29 @@ class Stem:
     def close(self) -> None:
         """Let it end; the engine processes live on."""
         self._connection.close()
+
+    def end(self) -> None:
+        """Let one end that has made nothing, and wait for it."""
+        self.close()
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(self._forked, 0)
+
+
+def _live(connection: socket.socket, load: Load, begin: Begin | None) -> int:
+    close_all_but({connection.fileno()})
+    if begin is not None:
+        task, descriptors, _, _ = socket.recv_fds(connection, _MOST_TASK, _MOST_DESCRIPTORS)
+        if not task:
+            return 0  # there is none for it
+        log, *more = descriptors
+        for stream in (1, 2):
+            os.dup2(log, stream)
+        os.close(log)
+        if not begin(task.decode(), more):
+            return 1
+        connection.send(_BEGUN)
+    serve(connection, load)
+    return 0
 
 
 def serve(connection: socket.socket, load: Load) -> None:

@@ -22,7 +22,7 @@ from wasmdeploy_driver.executor.keeper import Keeper
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.executor.logs import Logs
 from wasmdeploy_driver.executor.parking import Wake, unpack
-from wasmdeploy_driver.executor.prepare import compile_all, load_command, load_guests
+from wasmdeploy_driver.executor.prepare import Guests, compile_all, load_command, load_guests
 from wasmdeploy_driver.executor.run import take_input, take_streams
 from wasmdeploy_driver.executor.serve import Serving, listen
 from wasmdeploy_driver.executor.work import Made, Notify
@@ -70,19 +70,22 @@ class Assembly:
         launch, notify = self._launch, self._notify
         self.logs = take_streams(launch)
         take_input(launch)
-        compiled = await self._apart(compile_all, launch, notify)
-        external = await self._apart(compile_external, launch, notify)
+        compiled, external = await self._apart(
+            lambda: (compile_all(launch, notify), compile_external(launch, notify))
+        )
         if launch.cgroup is not None:
             cgroup.join(launch.cgroup, launch.id)
         self.keeper = Keeper(launch, token, notify)
-        values = await self._apart(self.keeper.read)
-        if launch.task.secrets:
+        if not launch.task.secrets:
+            values = self.keeper.read()
+        else:
+            values = await self._apart(self.keeper.read)
             count = len(launch.task.secrets)
             self._tell("secrets", f"{count} secret{'' if count == 1 else 's'} read from Vault")
         if launch.task.module:
             dirs = open_dirs(launch, launch.task.dir)
-            await self._confine((compiled[""].descriptor,), dirs)
-            return await self._apart(load_command, launch, compiled[""], values, dirs)
+            code = compiled[""].descriptor
+            return await self._confined((code,), dirs, load_command, launch, compiled[""], values, dirs)
         return await self._fresh_app(compiled, external, values)
 
     async def resumed(self, wake: Wake) -> Serving:
@@ -107,25 +110,39 @@ class Assembly:
         listener = listen(launch.host, launch.port)  # which the task's user may not be able to
         if external is not None:
             command = external_command(launch, external, values, image.preopens)
-            await self._confine((external.code,), image.preopens)
+            await self._confined((external.code,), image.preopens, lambda: None)
             return ExternalServing(command, listener)
         return await self._serving(image, listener)
 
     async def _serving(self, image: Image, listener: socket.socket) -> Serving:
         if self._stem is None:
             raise ExecutorError("the executor of an app has no stem")
-        await self._confine((each.descriptor for each in image.compiled.values()), image.preopens)
-        guests = await self._apart(load_guests, image)
+        code = (each.descriptor for each in image.compiled.values())
+        guests = await self._confined(code, image.preopens, self._guests, image, self._stem)
         return Serving(image, guests, self._stem, listener, self._failed, stuck=self._stuck)
 
-    async def _confine(self, code: Iterable[int], dirs: Iterable[Preopen]) -> None:
-        """Give up what loading and running guests needs no more; each thread does so for itself."""
+    def _guests(self, image: Image, stem: Stem) -> Guests:
+        if not stem.has_begun():  # before a guest runs, it is as confined as this process
+            raise ExecutorError("the stem of engine processes could not begin: see the executor's log")
+        return load_guests(image)
+
+    async def _confined(
+        self, code: Iterable[int], dirs: Iterable[Preopen], load: Callable[..., T], *arguments: object
+    ) -> T:
+        """Load guests once what that and running them needs no more is given up; each thread does so for itself."""
         if self._launch.isolation is None:
-            return
+            return await self._apart(load, *arguments)
         settled = confine.Settled(self._launch, self._launch.isolation, self._directory, code, dirs)
-        await self._apart(settled)
-        settled()
-        settled.close()
+
+        def settle_and_load() -> T:
+            settled()
+            return load(*arguments)
+
+        try:
+            settled()
+            return await self._apart(settle_and_load)
+        finally:
+            settled.close()
 
     async def _apart(self, work: Callable[..., T], *arguments: object) -> T:
         """Do it in a thread, that of a start: its calls are answered meanwhile, and no idle thread keeps memory."""

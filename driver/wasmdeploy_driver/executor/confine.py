@@ -1,8 +1,9 @@
 """What an executor gives up, step by step, so that what a guest could make of it reaches little.
 
-`begin`, before there are threads: the filter of system calls, and no file but those of the node's Python, of this task
-and of the compile cache. `as_stem` and `Settled`, before a guest is loaded: root's rights and the cache; what is open
-by then stays. `as_engine`: only what its guests may open. All of it is inherited.
+`apart`, before it has a stem: it signals nobody but its own. `begin`, before there are threads: the filter of system
+calls, and no file but those of the node's Python, of this task and of the compile cache. `as_stem` and `Settled`,
+before a guest is loaded: root's rights and the cache; what is open by then stays. `as_engine`: only what its guests may
+open. All of it is inherited.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from wasmdeploy_driver.errors import ExecutorError
 from wasmdeploy_driver.executor import cgroup, control
 from wasmdeploy_driver.executor.launch import Cgroup, Isolation, Launch
 from wasmdeploy_driver.guest.preopen import Preopen
-from wasmdeploy_driver.isolation import privileges, seccomp
+from wasmdeploy_driver.isolation import landlock, privileges, seccomp
 from wasmdeploy_driver.isolation.landlock import CHANGES, READ, RUN, UPDATE, WRITE, Rule, Ruleset
 
 _PACKAGE = Path(wasmdeploy_driver.__file__).parent
@@ -51,10 +52,16 @@ def warm() -> None:
     Ruleset((*_of_python(RUN), *_of_the_node())).close()
 
 
+def apart() -> None:
+    """The step before the first, of an executor that has no stem yet and may not know its task."""
+    with _told("the executor cannot be confined"):
+        privileges.renounce()
+        landlock.scope()  # with its stem, whose processes it must be able to end
+
+
 def begin(described: Mapping[str, Any], state: Path) -> None:
     """The first step, from a launch that is still JSON: its memory is not to be this process's yet."""
     with _told("the executor cannot be confined"):
-        privileges.renounce()
         privileges.hide()
         privileges.keep_capabilities(privileges.STARTING)
         seccomp.install()
@@ -72,7 +79,7 @@ def begin(described: Mapping[str, Any], state: Path) -> None:
         rules += [(vault[name], READ) for name in _VAULTS_FILES if vault.get(name)]
         if described.get("cgroup"):
             rules += [(group, UPDATE) for group in cgroup.groups(_cgroup(described), described["id"])]
-        _enforce(Ruleset(rules, scoped=True))
+        _enforce(Ruleset(rules))
 
 
 def as_stem(described: Mapping[str, Any]) -> None:

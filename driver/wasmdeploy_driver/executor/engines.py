@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from wasmdeploy_driver.app.engine import EngineWorker
 from wasmdeploy_driver.app.memfile import memory_file
-from wasmdeploy_driver.app.stem import Stem, serve
+from wasmdeploy_driver.app.stem import Begin, Stem, serve
 from wasmdeploy_driver.app.worker import Run, output_pipe
 from wasmdeploy_driver.executor import confine
 from wasmdeploy_driver.executor.image import Image
@@ -23,13 +23,13 @@ from wasmdeploy_driver.isolation import privileges
 _PROGRAM = (sys.executable, "-I", "-m", "wasmdeploy_driver.executor.engines")
 
 
-def fork_stem(confined: Callable[[], None] = lambda: None) -> Stem:
+def fork_stem(begin: Begin | None = None) -> Stem:
     """The stem of this process, which must have one thread; all that an engine needs is imported for it.
 
-    `confined` is called in it first.
+    `begin` is called in it with what it is told.
     """
     _import_guests()
-    return Stem.fork(load, _PROGRAM, confined)
+    return Stem.fork(load, _PROGRAM, begin)
 
 
 def _import_guests() -> None:

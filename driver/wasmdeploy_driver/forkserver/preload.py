@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from importlib import import_module
-from pathlib import Path
 
 # By name, since most are imported late elsewhere: a command needs no front, and an app without secrets no hvac.
 _MODULES = (
@@ -30,12 +29,10 @@ def preload() -> None:
         import_module(name)
     from wasmdeploy_driver.executor import confine
     from wasmdeploy_driver.executor.launch import Launch
+    from wasmdeploy_driver.executor.rehearsal import sample
     from wasmdeploy_driver.guest.engine import warm
-    from wasmdeploy_driver.task import Component, Task
 
     warm()
     confine.warm()
-    nowhere = Path("/")
-    launch = Launch("warm", Task(component=(Component("warm", "warm"),)), *(nowhere,) * 4)
-    Launch.from_json(launch.to_json())
+    Launch.from_json(sample().to_json())
     asyncio.new_event_loop().close()

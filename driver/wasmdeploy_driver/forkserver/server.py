@@ -8,16 +8,18 @@ import os
 import select
 import signal
 import socket
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from wasmdeploy_driver.executor.title import show_arguments
+from wasmdeploy_driver.executor import netns
+from wasmdeploy_driver.executor.beginning import Beginning
+from wasmdeploy_driver.executor.parking import Wake
 from wasmdeploy_driver.forked import close_all_but, end_after, start_time
 from wasmdeploy_driver.forkserver.message import DESCRIPTORS, MAX_MESSAGE, decode, encode
+from wasmdeploy_driver.forkserver.spare import Spare, begin, show_executor
 
 # Runs the task of a state directory, whose control socket listens already, and gives the exit status.
-Executor = Callable[[list[str], socket.socket | None], int]
+Executor = Callable[[list[str], socket.socket | None, Wake | None, Beginning | None, Sequence[int]], int]
 
 
 def serve(connection: socket.socket, executor: Executor) -> None:
@@ -31,6 +33,7 @@ def serve(connection: socket.socket, executor: Executor) -> None:
         end.setblocking(False)
     signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
+    spare = Spare(lambda message, descriptors, beginning: _become(message, descriptors, executor, beginning))
     gc.collect()
     gc.freeze()  # pages that the collector does not write stay shared
     poll = select.poll()
@@ -38,38 +41,42 @@ def serve(connection: socket.socket, executor: Executor) -> None:
         poll.register(each, select.POLLIN)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         while True:
-            ready = {descriptor for descriptor, _ in poll.poll()}
+            wait = spare.wait
+            ready = {descriptor for descriptor, _ in poll.poll(None if wait is None else wait * 1000)}
             if waking.fileno() in ready:
                 with contextlib.suppress(BlockingIOError):
                     waking.recv(4096)
-                _tell_ends(connection)
+                _tell_ends(connection, spare)
             if connection.fileno() in ready:
-                message, descriptors, _, _ = socket.recv_fds(connection, MAX_MESSAGE, DESCRIPTORS)
+                message, descriptors, _, _ = socket.recv_fds(
+                    connection, MAX_MESSAGE, DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+                )
                 if not message:
                     return
-                connection.send(_forked(message, descriptors, (connection, waking, woken), executor))
+                connection.send(_forked(message, descriptors, spare, executor))
+            if not ready:
+                spare.renew()
 
 
-def _tell_ends(connection: socket.socket) -> None:
+def _tell_ends(connection: socket.socket, spare: Spare) -> None:
     with contextlib.suppress(ChildProcessError):
         while True:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if not pid:
                 return
-            connection.send(encode({"ended": pid, "status": os.waitstatus_to_exitcode(status)}))
+            if not spare.has_ended(pid):
+                connection.send(encode({"ended": pid, "status": os.waitstatus_to_exitcode(status)}))
 
 
-def _forked(
-    message: bytes, descriptors: list[int], own: tuple[socket.socket, ...], executor: Executor
-) -> bytes:
-    log, control = descriptors
-    pid, failure = -1, 0
-    try:
-        pid = os.fork()
-    except OSError as error:
-        failure = error.errno or 0
+def _forked(message: bytes, descriptors: list[int], spare: Spare, executor: Executor) -> bytes:
+    pid, failure = _given(message, descriptors, spare), 0
     if not pid:
-        end_after(lambda: _live(decode(message)["state"], log, control, own, executor))
+        try:
+            pid = os.fork()
+        except OSError as error:
+            failure = error.errno or 0
+        if not pid and not failure:
+            end_after(lambda: _live(message, descriptors, executor))
     for descriptor in descriptors:
         os.close(descriptor)
     if failure:
@@ -78,17 +85,29 @@ def _forked(
     return encode({"forked": pid, "start_time": start_time(pid)})
 
 
-def _live(state: str, log: int, control: int, own: tuple[socket.socket, ...], executor: Executor) -> int:
+def _given(message: bytes, descriptors: list[int], spare: Spare) -> int:
+    namespace = netns.of(Path(decode(message)["state"]))
+    pid = spare.take(message, [*descriptors, *namespace])
+    for each in namespace:
+        os.close(each)
+    return pid
+
+
+def _live(message: bytes, descriptors: list[int], executor: Executor) -> int:
     """Become an executor: the same as the program that `spawn` starts."""
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
-    for each in own:
-        each.close()
-    os.setsid()
-    show_arguments((sys.executable, "-I", "-m", "wasmdeploy_driver.executor", state))
+    begin()
+    close_all_but(descriptors)
+    return _become(message, descriptors, executor)
+
+
+def _become(
+    message: bytes, descriptors: list[int], executor: Executor, beginning: Beginning | None = None
+) -> int:
+    log, control, *namespace = descriptors
+    state = decode(message)["state"]
+    show_executor(state)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    with socket.socket(fileno=os.dup2(control, 3, inheritable=False)) as listener:
-        close_all_but({3})
-        return executor([state], listener)
+    os.close(log)
+    with socket.socket(fileno=control) as listener:
+        return executor([state], listener, None, beginning, namespace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections import deque
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -11,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 import wasmtime
-from wasmtime.component import Component
+from wasmtime.component import Component, Linker
 
 from wasmdeploy_driver.errors import GuestTimeout
 from wasmdeploy_driver.guest import adapter
@@ -58,6 +59,22 @@ def warm() -> None:
         _config(fuel=fuel)
 
 
+_prepared: deque[tuple[wasmtime.Engine, Linker]] = deque(maxlen=1)
+
+
+def prepare() -> None:
+    """Make what the next engine is of, and its first linker, beforehand; starts no thread."""
+    raw = wasmtime.Engine(_config(fuel=False))
+    _prepared.append((raw, _linker(raw)))
+
+
+def _linker(raw: wasmtime.Engine) -> Linker:
+    linker = Linker(raw)
+    linker.add_wasip2()
+    linker.add_wasi_http()
+    return linker
+
+
 class Engine:
     """What compiles and runs; compiled code of one engine runs on any other with the same fingerprint.
 
@@ -67,8 +84,17 @@ class Engine:
     def __init__(self, watch: Watch | None = None, *, fuel: bool = False) -> None:
         check_version()
         self.fuel = fuel
-        self.raw = wasmtime.Engine(_config(fuel=fuel))
+        self._linkers: list[Linker] = []
+        if _prepared and not fuel:
+            self.raw, linker = _prepared.pop()
+            self._linkers.append(linker)
+        else:
+            self.raw = wasmtime.Engine(_config(fuel=fuel))
         self._clock = Clock(self.raw.increment_epoch, watch)
+
+    def linker(self) -> Linker:
+        """A new linker that offers what wasmtime itself serves of WASI."""
+        return self._linkers.pop() if self._linkers else _linker(self.raw)
 
     def timed(self, bounds: Bounds) -> AbstractContextManager[None]:
         """Keep the clock going while a guest runs; raises GuestTimeout where its own computing was over the limit."""

@@ -69,9 +69,7 @@ def link(
     component that was composed with the adapter, which knows the way out, `calls_out`: wasmtime's client would go
     anywhere. One that was composed with the adapter's sockets asks what it reaches.
     """
-    linker = Linker(engine.raw)
-    linker.add_wasip2()
-    linker.add_wasi_http()
+    linker = engine.linker()
     for name, extern in component.type.imports(engine.raw).items():
         instance_type = extern.ty
         if name.startswith(_OUTGOING) and not calls_out:

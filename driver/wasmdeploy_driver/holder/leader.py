@@ -27,7 +27,7 @@ from wasmdeploy_driver.holder.callers import Callers
 from wasmdeploy_driver.holder.clients import Clients
 from wasmdeploy_driver.holder.holdings import Held, Holdings, close
 from wasmdeploy_driver.holder.pair import Following, Second
-from wasmdeploy_driver.holder.wake import Executor, become, record, recorded, take_lock
+from wasmdeploy_driver.holder.wake import Executor, Waker, record, recorded, take_lock
 from wasmdeploy_driver.holder.watch import Watch
 
 _TICK = 1.0  # only where something waits
@@ -64,7 +64,7 @@ class Leader:
         self._door = door
         self._lock = lock
         self._holdings = holdings
-        self._executor = executor
+        self._waker = Waker(executor)
         self._watch = Watch()
         self._callers = Callers(self._watch, door, self._answer)
         self._clients = Clients(self._watch, holdings, self._change, self._wake)
@@ -80,9 +80,13 @@ class Leader:
         try:
             self._begin()
             while True:
-                happened = self._watch.wait(_TICK if self._clients or self._again else _IDLE_SECONDS)
+                wait = _TICK if self._clients or self._again else _IDLE_SECONDS
+                spare = self._waker.spare.wait
+                happened = self._watch.wait(wait if spare is None else min(wait, spare))
                 self._look_at_the_time()
-                if not (happened or self._callers or self._holdings.by_state):
+                if not happened and spare is not None:
+                    self._waker.spare.renew()
+                elif not (happened or self._callers or self._holdings.by_state):
                     self._end()
         except Following as following:
             return following.connection
@@ -115,6 +119,7 @@ class Leader:
         """In the second process, just forked: close what is the first one's own, and give the descriptors of both."""
         self._watch.close()
         self._second.close()
+        self._waker.spare.close()
         for each in (self._waking, self._woken, *(caller.connection for caller in self._callers)):
             each.close()
         held = (each for held in self._holdings.by_state.values() for each in held.descriptors)
@@ -138,6 +143,8 @@ class Leader:
                 return
             if pid == self._second.pid:
                 self._second.renew()
+                continue
+            if self._waker.spare.has_ended(pid):
                 continue
             for state, (executor, _) in tuple(self._executors.items()):
                 if executor == pid:
@@ -252,14 +259,12 @@ class Leader:
             return
         self._change({"waking": held.state})
         try:
-            pid = os.fork()
+            pid = self._waker.wake(held, lock, asked_at)
         except OSError as error:
             os.close(lock)
             sys.stderr.write(f"{held.state}: no executor can be forked: {error.strerror}\n")
             self._again[held.state] = asked_at + _AGAIN_SECONDS
             return
-        if not pid:
-            become(held, lock, asked_at, self._executor)
         os.close(lock)
         with contextlib.suppress(OSError):  # the task may be removed just now
             record(Path(held.state), pid)

@@ -6,21 +6,20 @@ import contextlib
 import fcntl
 import json
 import os
-import signal
 import socket
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from wasmdeploy_driver.executor import control
-from wasmdeploy_driver.executor.parking import Wake
-from wasmdeploy_driver.executor.title import show_arguments
+from wasmdeploy_driver.executor import control, netns
+from wasmdeploy_driver.executor.beginning import Beginning
+from wasmdeploy_driver.executor.holder import decode, encode
+from wasmdeploy_driver.executor.parking import Shelved, Wake
 from wasmdeploy_driver.forked import close_all_but, end_after, start_time
+from wasmdeploy_driver.forkserver.spare import Spare, begin, show_executor
 from wasmdeploy_driver.holder.holdings import Held
 
 # Runs the task of a state directory, whose control socket listens already, and gives the exit status.
-Executor = Callable[[list[str], socket.socket, Wake], int]
+Executor = Callable[[list[str], socket.socket, Wake, Beginning | None, Sequence[int]], int]
 
 
 def take_lock(state: str) -> int | None:
@@ -38,27 +37,55 @@ def take_lock(state: str) -> int | None:
     return lock
 
 
-def become(held: Held, lock: int, asked_at: float, executor: Executor) -> NoReturn:
-    """Be the executor of a task that was parked, in a process that was forked for it."""
-    end_after(lambda: _live(held, lock, asked_at, executor))
+class Waker:
+    """Makes the executors of tasks that were parked, out of a spare one where there is one."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+        self.spare = Spare(self._become_told)
+
+    def wake(self, held: Held, lock: int, asked_at: float) -> int:
+        """An executor that has the task's lock; its pid. Raises OSError where none can be forked."""
+        namespace = netns.of(Path(held.state))
+        told = {
+            "state": held.state, "asked_at": asked_at, "clients": len(held.clients), "namespaces": len(namespace)
+        }  # fmt: skip
+        pid = self.spare.take(encode(told), [lock, *namespace, *held.descriptors])
+        for each in namespace:
+            os.close(each)
+        if not pid and not (pid := os.fork()):
+            end_after(lambda: self._live(held, lock, asked_at))
+        return pid
+
+    def _live(self, held: Held, lock: int, asked_at: float) -> int:
+        begin()
+        close_all_but({lock, *held.descriptors})
+        return _become(held.state, Wake(held.shelved, tuple(held.clients.values()), asked_at), self._executor)
+
+    def _become_told(self, message: bytes, descriptors: list[int], beginning: Beginning) -> int:
+        told = decode(message)
+        first = 1 + told["namespaces"]  # behind the lock, which stays open
+        end = len(descriptors) - told["clients"]
+        wake = Wake(Shelved.of(descriptors[first:end]), tuple(descriptors[end:]), told["asked_at"])
+        return _become(told["state"], wake, self._executor, beginning, descriptors[1:first])
 
 
-def _live(held: Held, lock: int, asked_at: float, executor: Executor) -> int:
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL)
-    os.setsid()
-    close_all_but({lock, *held.descriptors})
-    show_arguments((sys.executable, "-I", "-m", "wasmdeploy_driver.executor", held.state))
-    state = Path(held.state)
+def _become(
+    shown: str,
+    wake: Wake,
+    executor: Executor,
+    beginning: Beginning | None = None,
+    namespace: Sequence[int] = (),
+) -> int:
+    show_executor(shown)
+    state = Path(shown)
     log = os.open(state / control.LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     for stream in (1, 2):
         os.dup2(log, stream)
     os.close(log)
     record(state, os.getpid())
-    wake = Wake(held.shelved, tuple(held.clients.values()), asked_at)
-    with socket.socket(fileno=held.shelved.control) as listener:
-        return executor([held.state], listener, wake)
+    with socket.socket(fileno=wake.shelved.control) as listener:
+        return executor([shown], listener, wake, beginning, namespace)
 
 
 def record(state: Path, pid: int) -> None:

@@ -38,6 +38,17 @@ _ABSTRACT_SOCKETS, _SIGNALS = 1, 2
 Rule = tuple[str | Path | int, int]  # a path, or the descriptor of one; and what may be done there and below
 
 
+def scope() -> None:
+    """Keep signals and abstract sockets among this thread and all that it starts; no_new_privs is set already.
+
+    Whoever shares a scope may be held to files of its own.
+    """
+    if version() >= _SCOPES_SINCE:
+        scoped = Ruleset((), 0, scoped=True)
+        scoped.enforce()
+        scoped.close()
+
+
 class _RulesetAttr(ctypes.Structure):
     _fields_ = (("fs", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64))
 

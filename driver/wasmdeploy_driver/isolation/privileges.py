@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
+from collections.abc import Iterator
 
 from wasmdeploy_driver.isolation import kernel
 
@@ -36,6 +38,22 @@ def hide() -> None:
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     kernel.prctl(_SET_DUMPABLE, 0)
+
+
+@contextlib.contextmanager
+def without_effect() -> Iterator[None]:
+    """Do without this thread's capabilities meanwhile: what is opened is opened as by somebody who has none."""
+    header, data = _capabilities()
+    own = [each.effective for each in data]
+    for each in data:
+        each.effective = 0
+    kernel.capset(ctypes.byref(header), data)
+    try:
+        yield
+    finally:
+        for each, effective in zip(data, own, strict=True):
+            each.effective = effective
+        kernel.capset(ctypes.byref(header), data)
 
 
 def keep_capabilities(kept: int) -> None:

@@ -1,0 +1,118 @@
+"""A spare executor: forked beforehand, with all done that depends on no task, it waits for the one that it will have.
+
+It is told once, by one message. While nobody tells it, it ends with whoever forked it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from wasmdeploy_driver.executor.beginning import Beginning
+from wasmdeploy_driver.executor.rehearsal import rehearse
+from wasmdeploy_driver.executor.title import show_arguments, show_name
+from wasmdeploy_driver.forked import close_all_but, end_after
+
+MOST_DESCRIPTORS = 253  # the kernel's bound for one message
+_MOST_MESSAGE = 16 << 10
+_READY = b"ready"
+# After the last start: the next one would rather be forked at once than wait for a processor.
+_AFTER_SECONDS = 0.1
+# Becomes the executor that the message and its descriptors tell of, and gives the exit status.
+Become = Callable[[bytes, list[int], Beginning], int]
+
+
+class Spare:
+    """At most one of them, and another a moment after it was taken."""
+
+    def __init__(self, become: Become) -> None:
+        self._become = become
+        self._connection: socket.socket | None = None
+        self._due: float | None = time.monotonic()
+        self.pid = 0
+
+    @property
+    def wait(self) -> float | None:
+        """Seconds until `renew` has something to do; None: nothing."""
+        return None if self._due is None else max(0.0, self._due - time.monotonic())
+
+    def renew(self) -> None:
+        """Fork one once that is due; where none can be forked, a start does without."""
+        if self.wait != 0.0:
+            return
+        self._due = None
+        if self._connection is not None:
+            return
+        with contextlib.suppress(OSError):
+            self._fork()
+
+    def take(self, message: bytes, descriptors: Sequence[int]) -> int:
+        """Have it become an executor; its pid, 0 where there is none."""
+        self._due = time.monotonic() + _AFTER_SECONDS
+        if self._connection is None or len(descriptors) > MOST_DESCRIPTORS:
+            return 0
+        try:
+            if self._connection.recv(len(_READY), socket.MSG_DONTWAIT) != _READY:
+                return 0
+            socket.send_fds(self._connection, [message], descriptors)
+        except BlockingIOError:  # it is not ready yet, and stays for the next one
+            return 0
+        except OSError:  # it has died
+            self.close()
+            return 0
+        self.close()
+        return self.pid
+
+    def has_ended(self, pid: int) -> bool:
+        """Take note of a child's end; whether it was the spare one."""
+        if self._connection is None or pid != self.pid:
+            return False
+        self.close()
+        return True
+
+    def close(self) -> None:
+        """Let it end."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _fork(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            pid = os.fork()
+            if not pid:
+                end_after(lambda: self._live(theirs))
+        self._connection, self.pid = ours, pid
+
+    def _live(self, connection: socket.socket) -> int:
+        close_all_but({connection.fileno()})
+        begin()
+        show_arguments(("wasm-spare",))
+        beginning = Beginning.make(stem=True, isolated=True)
+        if beginning.stem is not None:
+            rehearse(beginning.runner, beginning.stem)
+        show_name("wasm-spare")
+        connection.send(_READY)
+        message, descriptors, _, _ = socket.recv_fds(
+            connection, _MOST_MESSAGE, MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+        )
+        connection.close()
+        return self._become(message, descriptors, beginning) if message else 0
+
+
+def begin() -> None:
+    """Be a process of one's own, in one that was just forked."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+    os.setsid()
+
+
+def show_executor(state: str) -> None:
+    """Show the command line of the program that does the same."""
+    show_arguments((sys.executable, "-I", "-m", "wasmdeploy_driver.executor", state))
