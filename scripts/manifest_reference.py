@@ -29,6 +29,7 @@ TABLES: tuple[tuple[str, type], ...] = (
     ("[deploy]", deploy.Deploy),
     ("[deploy.periodic]", deploy.Periodic),
     ("[deploy.parameterized]", deploy.Parameterized),
+    ("[deploy.volumes]", deploy.Volume),
     ("[deploy.vault]", deploy.Vault),
     ("Limits", limits.Limits),
 )
@@ -174,6 +175,23 @@ an `idle_timeout`. Secrets with `refresh` are read again when an app is woken; i
 values from before. `wasmdeploy up` parks nothing.
 """
 
+VOLUMES = """\
+## Volumes
+
+```toml
+[deploy.volumes]
+notes = { path = "/data" }
+books = { path = "/books", source = "library", read_only = true }
+```
+
+Each is a host volume of Nomad's, static or dynamic, and a directory for all components of the app, or for its command.
+What they write there outlives the instance. An app runs only on nodes that have its volumes; two nodes with a volume of
+the same name have two volumes with contents of their own. While a new version takes over, old and new instances write
+side by side. A dynamic volume needs the access mode `single-node-writer`, or `single-node-reader-only` for `read_only`.
+`wasmdeploy plan` shows a volume that is new, or that can be written now, as widened. `wasmdeploy up` needs a directory
+in place of each: `--volume notes=DIR`.
+"""
+
 UNSERVED = """\
 ## Not served yet
 
@@ -192,6 +210,7 @@ def reference() -> str:
             COMMANDS,
             OUTBOUND,
             PARKING,
+            VOLUMES,
             *_unserved(),
         ]
     )

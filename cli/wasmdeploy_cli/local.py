@@ -16,8 +16,9 @@ from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.errors import ConfigError, GuestTrap, SecretError
 from wasmdeploy_cli.job import make_task
 from wasmdeploy_cli.manifest import App, require_built
+from wasmdeploy_cli.manifest.place import nearest
 from wasmdeploy_cli.nomad.settings import vault_settings
-from wasmdeploy_driver.executor.launch import Launch
+from wasmdeploy_driver.executor.launch import Launch, Volume
 from wasmdeploy_driver.secrets import GivenSecrets, Secret, SecretSource
 from wasmdeploy_driver.task import Dir, Limits, Task
 from wasmdeploy_driver.variables import resolve
@@ -38,6 +39,7 @@ class Options:
     port: int
     env: Mapping[str, str]
     values: Mapping[str, str]
+    volumes: Mapping[str, str]
 
 
 def address(text: str) -> tuple[str, int]:
@@ -71,6 +73,24 @@ def pairs(items: Iterable[str], option: str) -> dict[str, str]:
             raise ConfigError(f"{option} {item}: expected KEY=VALUE")
         found[key] = value
     return found
+
+
+def volumes_here(app: App, given: Mapping[str, str]) -> tuple[Volume, ...]:
+    """The app's volumes with the directories that are given for them; raises ConfigError for one too few or many."""
+    for name in given:
+        if name not in app.deploy.volumes:
+            raise ConfigError(
+                f"{app.path} has no volume {name!r}", nearest(name, list(app.deploy.volumes), "volumes")
+            )
+    found = []
+    for name, volume in app.deploy.volumes.items():
+        if name not in given:
+            raise ConfigError(f"volume {name!r} has no directory here", f"give it with --volume {name}=DIR")
+        directory = Path(given[name]).resolve()
+        if not directory.is_dir():
+            raise ConfigError(f"--volume {name}={given[name]}: there is no such directory")
+        found.append(Volume(directory, volume.path, volume.read_only))
+    return tuple(found)
 
 
 def compile_ahead(app: App, out: Output) -> None:
@@ -114,6 +134,7 @@ def serve(app: App, options: Options, out: Output, listener: socket.socket) -> N
         ),
     )
     launch = _launch("up", task, app.directory.resolve(), options.host, options.port)
+    launch = replace(launch, volumes=volumes_here(app, options.volumes))
     values = resolve(task, _secrets(task, given))
 
     # Not in the event loop, which would hold back Ctrl-C until the compile is over.

@@ -1,7 +1,9 @@
 import pytest
 
+from tests.cli.manifest.sample import SMALL, app
 from wasmdeploy_cli.errors import ConfigError, GuestError
-from wasmdeploy_cli.local import address, pairs, run_once
+from wasmdeploy_cli.local import address, pairs, run_once, volumes_here
+from wasmdeploy_driver.executor.launch import Volume
 
 
 @pytest.mark.parametrize(
@@ -53,3 +55,18 @@ def test_a_directory_that_is_not_there(tmp_path):
     """--dir names a directory that exists."""
     with pytest.raises(ConfigError, match="is no directory"):
         run_once(tmp_path / "tool.wasm", (), {}, (f"{tmp_path}/none::/data",))
+
+
+def test_volumes(tmp_path):
+    """A volume of the manifest is the directory that is given for it; each needs one, and no other can be given."""
+    described = app(tmp_path, SMALL + "[deploy.volumes]\ndata = { path = '/data', read_only = true }\n")
+    (tmp_path / "here").mkdir()
+    given = {"data": str(tmp_path / "here")}
+    assert volumes_here(described, given) == (Volume(tmp_path / "here", "/data", readonly=True),)
+    for volumes, words in (
+        ({}, "volume 'data' has no directory here"),
+        ({**given, "date": "x"}, "has no volume 'date'"),
+        ({"data": str(tmp_path / "nowhere")}, "there is no such directory"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            volumes_here(described, volumes)

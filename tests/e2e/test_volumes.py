@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.driver.go_guests import go_guest
 from tests.e2e.nomad_jobs import PATIENCE, Placed, ServedApp, job_of, nomad, purge, register
+from tests.e2e.test_local import up
 from tests.e2e.world import World, eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.guests, pytest.mark.timeout(600)]
@@ -21,9 +23,33 @@ type      = "host"
 plugin_id = "mkdir"
 
 capability {
-  access_mode     = "single-node-multi-writer"
+  access_mode     = "single-node-writer"
   attachment_mode = "file-system"
 }
+
+capability {
+  access_mode     = "single-node-reader-only"
+  attachment_mode = "file-system"
+}
+"""
+_MANIFEST = """\
+[application]
+name = "volume-notes"
+
+[[trigger.http]]
+route = "/..."
+component = "web"
+executor = { type = "wagi" }
+
+[component.web]
+source = "web.wasm"
+
+[deploy]
+host = "notes.test"
+
+[deploy.volumes.data]
+path = "/data"
+source = "kept"
 """
 
 
@@ -59,12 +85,7 @@ def sources(world: World) -> Iterator[tuple[Path, Path]]:
 def with_volume(job: Json, *, readonly: bool = False) -> Json:
     """The job with the volume at /data."""
     group = job["TaskGroups"][0]
-    group["Volumes"] = {
-        "data": {
-            "Name": "data", "Type": "host", "Source": "kept", "ReadOnly": readonly,
-            "AccessMode": "single-node-multi-writer", "AttachmentMode": "file-system",
-        }
-    }  # fmt: skip
+    group["Volumes"] = {"data": {"Name": "data", "Type": "host", "Source": "kept", "ReadOnly": readonly}}
     group["Tasks"][0]["VolumeMounts"] = [{"Volume": "data", "Destination": "/data", "ReadOnly": readonly}]
     return job
 
@@ -86,6 +107,27 @@ def test_what_is_written_stays(world: World, volume: Path, sources: tuple[Path, 
     assert nomad(world, "alloc", "logs", allocation) == "written"
     command(world, "volume-spoil", sources[1], "write", "/data/file", readonly=True, state="failed")
     assert (volume / "file").read_text() == "kept"
+
+
+def test_a_volume_of_the_manifest(world: World, volume: Path, tmp_path: Path) -> None:
+    """An app has the volume that its manifest names; whether it may write is told before, and changes with a deploy."""
+    manifest = tmp_path / "wasmdeploy.toml"
+    (tmp_path / "web.wasm").write_bytes(go_guest().read_bytes())
+    manifest.write_text(_MANIFEST + "read_only = true\n")
+    assert "--volume data=DIR" in world.cli("up", manifest, code=2).stderr
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "file").write_text("local")
+    with up(manifest, "--volume", f"data={tmp_path / 'here'}") as (_, url):
+        assert httpx.get(f"{url}/file", timeout=60).text == "local <nil> true\n"
+    world.cli("deploy", manifest)
+    assert world.get("notes.test", "/file").text == "kept <nil> true\n"
+    manifest.write_text(_MANIFEST)
+    shown = " ".join(world.cli("plan", manifest, code=1).stdout.split())
+    assert "all components open volume kept as /data: read → read and write [widened]" in shown
+    world.cli("deploy", manifest)
+    assert world.get("notes.test", "/file").text == "kept <nil> false\n"
+    world.cli("destroy", manifest)
+    assert (volume / "other").read_text() == "kept"
 
 
 def asked(app: ServedApp) -> bytes | None:

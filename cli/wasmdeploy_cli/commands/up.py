@@ -25,6 +25,14 @@ def command(
         ),
     ] = None,
     variable: Variables = None,
+    volume: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--volume",
+            metavar="NAME=DIR",
+            help="Directory in place of a volume of the manifest; may be repeated.",
+        ),
+    ] = None,
     build: Annotated[bool, typer.Option("--build", "-b", help="Build the app first.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -35,7 +43,7 @@ def command(
     """
     from wasmdeploy_cli.builder import build as build_app
     from wasmdeploy_cli.builder import stale
-    from wasmdeploy_cli.local import Options, address, bound, pairs, serve
+    from wasmdeploy_cli.local import Options, address, bound, pairs, serve, volumes_here
     from wasmdeploy_cli.manifest import load, read_values
 
     out = Output(as_json)
@@ -43,7 +51,13 @@ def command(
     if app.command:
         source = app.source(app.command.component)
         raise ConfigError(f"{app.name} is a command: it serves nothing", f"run it: wasmdeploy run {source}")
-    options = Options(*address(listen), pairs(guest_env or [], "--guest-env"), read_values(variable or []))
+    options = Options(
+        *address(listen),
+        pairs(guest_env or [], "--guest-env"),
+        read_values(variable or []),
+        pairs(volume or [], "--volume"),
+    )
+    volumes_here(app, options.volumes)  # what is missing is said before a long build
     listener = bound(options.host, options.port)  # a port in use is said before a long build
     if build:
         build_app(app, out)

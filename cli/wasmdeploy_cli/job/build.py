@@ -112,7 +112,19 @@ def update(count: int, healthy_within: float, canaries: Canaries = ALL_AT_ONCE) 
 
 
 def _group(app: App, task: Json, canaries: Canaries) -> Json:
-    return command_group(app, task) if app.command else _service_group(app, task, canaries)
+    group = command_group(app, task) if app.command else _service_group(app, task, canaries)
+    if app.deploy.volumes:
+        # Without an access mode Nomad takes one that lets an old and a new version have the volume at once.
+        group["Volumes"] = {
+            name: {
+                "Name": name,
+                "Type": "host",
+                "Source": volume.source or name,
+                "ReadOnly": volume.read_only,
+            }
+            for name, volume in app.deploy.volumes.items()
+        }
+    return group
 
 
 def _service_group(app: App, task: Json, canaries: Canaries) -> Json:
@@ -190,6 +202,11 @@ def _task(app: App, artifacts: Artifacts, values: Mapping[str, str] | None) -> J
         task["Vault"] = _vault(app)
     if app.takes_payload:
         task["DispatchPayload"] = {"File": PAYLOAD}
+    if app.deploy.volumes:
+        task["VolumeMounts"] = [
+            {"Volume": name, "Destination": volume.path, "ReadOnly": volume.read_only}
+            for name, volume in app.deploy.volumes.items()
+        ]
     return task
 
 

@@ -68,6 +68,7 @@ def facts(job: Mapping[str, Any] | None) -> dict[tuple[Kind, str], str]:
     group, task = _task(job)
     found: dict[tuple[Kind, str], str] = {("job", job["ID"]): job.get("Namespace") or "default"}
     found.update(_components(task["Config"]))
+    found.update(_volumes(group, task))
     found.update(_variables(task["Config"], job.get("Meta") or {}))
     found.update(_route(job))
     found.update((("setting", name), text) for name, text in _settings(job, group, task) if text)
@@ -114,6 +115,14 @@ def _dirs(name: str, block: Json) -> Iterator[tuple[tuple[Kind, str], str]]:
     for each in block.get("dir") or ():
         access = "read" if each.get("readonly") else "read and write"
         yield ("capability", f"{name} opens {each['host']} as {each['guest']}"), access
+
+
+def _volumes(group: Json, task: Json) -> Iterator[tuple[tuple[Kind, str], str]]:
+    volumes = group.get("Volumes") or {}
+    for mount in task.get("VolumeMounts") or ():
+        source = volumes[mount["Volume"]]["Source"]
+        access = "read" if mount.get("ReadOnly") else "read and write"
+        yield ("capability", f"all components open volume {source} as {mount['Destination']}"), access
 
 
 def _variables(config: Json, meta: Json) -> Iterator[tuple[tuple[Kind, str], str]]:

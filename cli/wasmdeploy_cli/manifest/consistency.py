@@ -37,6 +37,7 @@ def check(app: App, place: Place, deploy: Place) -> None:
     _check_route(app, deploy)
     _check_healthy_within(app, deploy)
     _check_idle_timeout(app, deploy)
+    _check_volumes(app, deploy.key("volumes"))
 
 
 def _check_variables(app: App, place: Place) -> None:
@@ -156,3 +157,16 @@ def _check_idle_timeout(app: App, deploy: Place) -> None:
     if served and seconds(app.deploy.idle_timeout, "idle_timeout"):
         what = f'component {served[0]!r} has engine = "wasmtime", whose process stays'
         raise deploy.key("idle_timeout").error(what, "remove one of the two")
+
+
+def _check_volumes(app: App, place: Place) -> None:
+    taken = {"/local": "the payload"} if app.takes_payload else {}
+    for name, volume in app.deploy.volumes.items():
+        if other := taken.get(volume.path):
+            raise (
+                place.key(name).key("path").error(f"{volume.path} is the place of {other}", "choose another")
+            )
+        taken[volume.path] = f"volume {name!r}"
+        if volume.read_only and app.external:
+            what = 'with engine = "wasmtime" nothing refuses writes'
+            raise place.key(name).key("read_only").error(what, "remove one of the two")

@@ -76,6 +76,18 @@ class Parameterized:
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """A directory of the nodes that all components may open; what they write there stays."""
+
+    path: str = field(metadata=doc("where components see it, such as `/data`", grammar.guest_path))
+    source: str = field(
+        default="",
+        metadata=doc("Nomad's name of the host volume; without it, its name here", grammar.volume_source),
+    )
+    read_only: bool = field(default=False, metadata=doc("refuse writes"))
+
+
+@dataclass(frozen=True, slots=True)
 class Deploy:
     """Where and how the app runs on the cluster."""
 
@@ -196,6 +208,13 @@ class Deploy:
     periodic: Periodic | None = field(default=None, metadata=doc("when a command runs by itself"))
     parameterized: Parameterized | None = field(
         default=None, metadata=doc("what `wasmdeploy dispatch` gives to each run of a command")
+    )
+    volumes: Mapping[str, Volume] = field(
+        default_factory=dict,
+        metadata=doc(
+            "host volumes that all components may open, by name: see [Volumes](#volumes)",
+            names=grammar.volume_name,
+        ),
     )
     links: Mapping[str, str] = field(
         default_factory=dict,

@@ -190,6 +190,25 @@ def links(values: Mapping[str, str]) -> str:
     return ""
 
 
+def volume_name(value: str) -> str:
+    """The label of a block in a Nomad job, and an option's key."""
+    return (
+        "" if re.fullmatch(r"[A-Za-z0-9_-]{1,63}", value) else "no volume name: letters, digits, `_` and `-`"
+    )
+
+
+def volume_source(value: str) -> str:
+    """Nomad's own rule for dynamic host volumes, which others keep, too."""
+    return "" if re.fullmatch(r"[A-Za-z0-9_.-]{0,128}", value) else f"{value!r} is no name of a host volume"
+
+
+def guest_path(value: str) -> str:
+    """A directory but the root, in characters that Nomad replaces nothing in."""
+    if re.fullmatch(r"(/[A-Za-z0-9._-]+)+", value) and not {".", ".."} & set(value.split("/")):
+        return ""
+    return f"{value!r} is no path like /data"
+
+
 def resolver(value: str) -> str:
     """A name that needs no escaping in a Traefik tag."""
     return "" if re.fullmatch(r"[A-Za-z0-9_-]*", value) else f"{value!r} is no name of a certificate resolver"

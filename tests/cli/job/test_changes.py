@@ -5,6 +5,7 @@ import pytest
 from tests.cli.manifest.sample import app
 from wasmdeploy_cli.job import Artifacts, Canaries, build_job
 from wasmdeploy_cli.job.changes import Change, changes, digests, facts
+from wasmdeploy_cli.manifest.deploy import Volume
 
 DIGEST = "sha256:" + "1" * 64
 
@@ -41,6 +42,21 @@ def test_a_link_that_nomad_tells_of(hello):
     assert [(each.name, each.old) for each in changes(told, job(hello))] == [
         ("links.Docs", "https://docs.example/")
     ]
+
+
+def test_volumes(hello):
+    """A volume is told with what components may do; one that is new, or can be written now, widens that."""
+    shown = deployed(hello, volumes={"data": Volume("/data", "notes", read_only=True)})
+    written = deployed(hello, volumes={"data": Volume("/data", "notes")})
+    name = "all components open volume notes as /data"
+    for old, new, expected in (
+        (hello, shown, (Change("capability", name, None, "read"), True)),
+        (shown, written, (Change("capability", name, "read", "read and write"), True)),
+        (written, shown, (Change("capability", name, "read and write", "read"), False)),
+        (written, hello, (Change("capability", name, "read and write", None), False)),
+    ):
+        found = [each for each in changes(job(old), job(new)) if each.kind == "capability"]
+        assert [(each, each.widened) for each in found] == [expected]
 
 
 def test_a_command(tmp_path):

@@ -35,6 +35,26 @@ OTHER = '[[trigger.http]]\nroute = "{route}"\ncomponent = "{component}"\n'
             "",
         ),
         (
+            SMALL + "[deploy.volumes]\na = { path = '/data' }\nb = { path = '/data' }\n",
+            "12: deploy.volumes.b.path: /data is the place of volume 'a'",
+            "choose another",
+        ),
+        (
+            SMALL + "engine = 'wasmtime'\n[deploy.volumes]\na = { path = '/data', read_only = true }\n",
+            '12: deploy.volumes.a.read_only: with engine = "wasmtime" nothing refuses writes',
+            "remove one of the two",
+        ),
+        (
+            SMALL + "[deploy.volumes]\n'a b' = { path = '/data' }\n",
+            '11: deploy.volumes."a b": no volume name: letters, digits, `_` and `-`',
+            "",
+        ),
+        (
+            SMALL + "[deploy.volumes]\na = { path = 'data' }\n",
+            "11: deploy.volumes.a.path: 'data' is no path like /data",
+            "",
+        ),
+        (
             SMALL.replace('component = "web"', 'component = "wep"'),
             "6: trigger.http.component: no component 'wep'",
             "did you mean 'web'?",

@@ -97,3 +97,16 @@ def test_no_link(url):
     assert grammar.links({"Docs": url}) == f"{url!r} is no http:// or https:// URL"
     assert grammar.links({" ": "https://x"}) == "' ' is no label"
     assert grammar.links({"Docs and more": "https://x:1/y?z=1#a"}) == ""
+
+
+@pytest.mark.parametrize("path", ["", "/", "data", "/a/", "//a", "/a/../b", "/.", "/a b", "/${b}", "/a\n"])
+def test_paths_that_are_none(path):
+    """A guest's path is absolute, not the root, and nothing that Nomad would replace."""
+    assert grammar.guest_path(path) == f"{path!r} is no path like /data"
+
+
+def test_volumes():
+    """Volumes have plain names."""
+    assert grammar.guest_path("/srv/my-data/v1.0_x") == ""
+    assert grammar.volume_source("") == grammar.volume_source("my.data-1_x") == ""
+    assert grammar.volume_source("${x}") == "'${x}' is no name of a host volume"

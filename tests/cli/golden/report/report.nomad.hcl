@@ -10,7 +10,7 @@ job "report" {
 
   meta {
     app_version        = "0.1.0"
-    digest             = "sha256:fc33bc825899aa987966399de45f16c69d636d80aa1547fe8ee3ba7c071ac04e"
+    digest             = "sha256:ac3f5c76873628031f0a1f11d25c632f0c0150750149232bae4ff96c608fef85"
     revision           = "1"
     wasmdeploy_version = "0.1.0"
   }
@@ -37,12 +37,24 @@ job "report" {
       unlimited = false
     }
 
+    volume "reports" {
+      type      = "host"
+      source    = "monthly-reports"
+      read_only = false
+    }
+
     task "report" {
       driver       = "wasm"
       kill_timeout = "30s"
 
       dispatch_payload {
         file = "payload"
+      }
+
+      volume_mount {
+        volume      = "reports"
+        destination = "/reports"
+        read_only   = false
       }
 
       # The executor alone uses the token; the guest gets values, never the token.

@@ -25,7 +25,7 @@ job "shop" {
 
   meta {
     app_version        = "2.4.1"
-    digest             = "sha256:b592ce4f0c4f733c4028bc4f09a83913eb7b8d0f731feafa81018e9405e76f3a"
+    digest             = "sha256:98f089c4b1f02c316e2f75018e549e730ac1d409c47992685c668f8c475310a6"
     revision           = "1"
     wasmdeploy_version = "0.1.0"
   }
@@ -62,6 +62,18 @@ job "shop" {
       delay_function = "exponential"
       max_delay      = "5m"
       unlimited      = true
+    }
+
+    volume "uploads" {
+      type      = "host"
+      source    = "uploads"
+      read_only = false
+    }
+
+    volume "catalogue" {
+      type      = "host"
+      source    = "shop.catalogue"
+      read_only = true
     }
 
     # Canaries carry the same tags, so that old and new overlap in Traefik.
@@ -117,6 +129,18 @@ job "shop" {
         options {
           checksum = "sha256:1c168adb00d208e42f93314529f1fa9c0427eb63233ceda95a5db52b7012a719"
         }
+      }
+
+      volume_mount {
+        volume      = "uploads"
+        destination = "/srv/uploads"
+        read_only   = false
+      }
+
+      volume_mount {
+        volume      = "catalogue"
+        destination = "/srv/catalogue"
+        read_only   = true
       }
 
       # The executor alone uses the token; the guest gets values, never the token.
