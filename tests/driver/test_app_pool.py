@@ -1,5 +1,6 @@
 import asyncio
 import os
+import threading
 
 import pytest
 
@@ -592,3 +593,27 @@ def test_a_process_that_starts_is_retired_too():
         assert bytes((await waiting.response).body) == b"new"
 
     asyncio.run(scenario())
+
+
+def test_where_no_thread_can_be_had(monkeypatch):
+    """A call that gets no thread has failed, and the next one gets its own."""
+
+    def refuse(_):
+        raise RuntimeError("can't start new thread")
+
+    async def runs():
+        worker = ThreadWorker(lambda *_: Outcome())
+        outcomes = []
+        for patched in (True, False):
+            ended = asyncio.get_running_loop().create_future()
+            with monkeypatch.context() as patch:
+                if patched:
+                    patch.setattr(threading.Thread, "start", refuse)
+                worker.start(Call(0), ended.set_result)
+            outcomes.append(await ended)
+        worker.close()
+        return outcomes
+
+    refused, ran = asyncio.run(runs())
+    assert "can't start new thread" in refused.failure
+    assert ran == Outcome()
