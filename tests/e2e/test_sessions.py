@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.cli import PROGRAM, environment
 from tests.e2e.world import World
 
-pytestmark = [pytest.mark.stack, pytest.mark.guests, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.guests, pytest.mark.timeout(1800)]
 
 README = Path(__file__).parents[2] / "README.md"
 BLOCK = re.compile(r"(<!-- session: (?P<name>[a-z ]+) -->\n\n```console\n)(?P<text>.*?)(```\n)", re.DOTALL)
