@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 
 import msgpack
@@ -51,7 +52,7 @@ def inspect(plugin, config) -> dict[str, str]:
 
 
 def parked(plugin, config) -> bool:
-    return inspect(plugin, config)["state"] == "parked"
+    return inspect(plugin, config).get("state") == "parked"
 
 
 def until_parked(plugin, config) -> None:
@@ -159,6 +160,32 @@ def test_recovered_while_parked(tmp_path, data):
             stop(second, config.id)
             assert wait(second, config.id).result.exit_code == 0
             destroy(second, config.id)
+        assert state_directories(data) == []
+
+
+def test_given_up_while_parked(tmp_path, data):
+    """Nomad removes the control group of a task that it has given up: then nothing listens for it any more."""
+    configs = [app(tmp_path, number) for number in range(2)]
+    groups = []
+    for config in configs:
+        groups.append(tmp_path / f"{config.id.partition('/')[0]}.web.scope")
+        groups[-1].mkdir()
+        (groups[-1] / "cgroup.controllers").touch()
+        config.resources.linux_resources.cpuset_cgroup = str(groups[-1])
+    with plugin_process(*EXECUTOR) as first:
+        first.configure(data)
+        handles = [start(first, config) for config in configs]
+        for config in configs:
+            until_parked(first, config)
+        first.kill()
+    shutil.rmtree(groups[0])
+    with plugin_process(*EXECUTOR) as second:
+        second.configure(data)
+        with pytest.raises(ConnectionRefusedError):
+            says(configs[0])
+        recover(second, handles[1])
+        assert says(configs[1]) == b"hi"
+        destroy(second, configs[1].id, force=True)
         assert state_directories(data) == []
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import select
 import signal
 
 import grpc  # Nomad's side of the connection
@@ -261,3 +262,33 @@ def test_running_task_of_a_vanished_allocation_is_ended(data, tmp_path):
         second.configure(data)
         assert not runs(executor_of(handle))
         assert state_directories(data) == []
+
+
+def test_log_of_a_repeated_start_goes_on(data, tmp_path):
+    """Nomad's collector reads on where the driver ends one executor for another: its FIFO has no end meanwhile."""
+    config = task_config(tmp_path, "hang")
+    for path in (config.stdout_path, config.stderr_path):
+        os.mkfifo(path)
+    collector = os.open(config.stderr_path, os.O_RDONLY | os.O_NONBLOCK)
+    with plugin_process() as first:
+        first.configure(data)
+        starting = first.driver.StartTask.future(driver_pb2.StartTaskRequest(task=config))
+        stream = first.driver.TaskEvents(driver_pb2.TaskEventsRequest(), timeout=TIMEOUT)
+        assert "one guest" in (event.message for event in stream)
+        first.kill()
+        assert starting.exception(TIMEOUT) is not None
+    with plugin_process() as second:
+        second.configure(data)
+        assert state_directories(data) == []
+        assert not has_ended(collector)
+        again = start(second, task_config(tmp_path))
+        assert has_ended(collector)  # this executor opens no FIFO
+        destroy(second, again.config.id, force=True)
+    os.close(collector)
+
+
+def has_ended(fifo: int) -> bool:
+    """Whether nobody has a FIFO open for writing any more, after somebody had."""
+    poll = select.poll()
+    poll.register(fifo, select.POLLIN)
+    return any(happened & select.POLLHUP for _, happened in poll.poll(0))

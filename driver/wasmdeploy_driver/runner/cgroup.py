@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wasmdeploy_driver.executor.cgroup import groups
+from wasmdeploy_driver.executor.launch import Launch
+
 _V1 = Path("/sys/fs/cgroup")
+
+
+def own_groups(launch: Launch) -> tuple[str, ...]:
+    """The groups that are the task's alone."""
+    if launch.cgroup is None:
+        return ()
+    allocation = launch.id.partition("/")[0]
+    return tuple(
+        str(group) for group in groups(launch.cgroup, launch.id) if group.name.startswith(allocation)
+    )
 
 
 def oom_kills(cgroup: str, task_id: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -10,19 +11,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from wasmdeploy_driver.errors import ConfigError, ExecutorError
+from wasmdeploy_driver.executor.control import LAUNCH
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.runner import client
-from wasmdeploy_driver.runner.cgroup import oom_kills
+from wasmdeploy_driver.runner.cgroup import oom_kills, own_groups
 from wasmdeploy_driver.runner.client import OnEvent
 from wasmdeploy_driver.runner.executors import EXECUTOR, Executors, Way, environment
 from wasmdeploy_driver.runner.exit import last_log_line, read_exit
+from wasmdeploy_driver.runner.fifos import Fifos
 from wasmdeploy_driver.runner.handle import Handle
 from wasmdeploy_driver.runner.parking import Parking
 from wasmdeploy_driver.runner.spawn import (
+    Record,
     Spawned,
     directory_of,
     discard,
     has_holder,
+    is_parked,
     other_starts,
     read_record,
     record,
@@ -43,6 +48,7 @@ class Runner:
         self.data_dir = data_dir
         self._executors = Executors(command)
         self._parking = Parking(environment())
+        self._fifos = Fifos()
         self._handles: dict[str, Handle] = {}
         self._starting: set[str] = set()
         self._background: set[asyncio.Task[None]] = set()
@@ -67,7 +73,7 @@ class Runner:
             if launch.holder is not None:
                 await self._have_holder(on_event)
             # Nomad repeats a start under the same id when the plugin died in the middle of it.
-            await asyncio.to_thread(self._clear, directory)
+            await asyncio.to_thread(self._clear, directory, launch)
             spawned = await spawn(directory, launch, self._executors.start)
             try:
                 return await self._bring_up(launch, spawned, token, on_event)
@@ -75,6 +81,7 @@ class Runner:
                 await asyncio.shield(spawned.undo())
                 raise
         finally:
+            self._fifos.release(launch)
             self._starting.discard(launch.id)
 
     async def _have_holder(self, on_event: OnEvent) -> None:
@@ -83,14 +90,15 @@ class Runner:
         except ExecutorError as error:
             on_event("parking", f"the app will stay awake: {error.message}")
 
-    def _clear(self, directory: Path) -> None:
+    def _clear(self, directory: Path, launch: Launch) -> None:
         """Discard what an earlier start of the task has left that nobody told Nomad of: agent and plugin had died.
 
         In a thread, as `sweep`: handles come and go meanwhile.
         """
         known = {handle.state.directory for handle in tuple(self._handles.values())}
         for each in (directory, *other_starts(directory)):
-            if each not in known:
+            if each not in known and each.exists():
+                self._fifos.keep(launch)
                 discard(each)
 
     async def _bring_up(
@@ -119,7 +127,7 @@ class Runner:
             raise _ended_early(directory) from error
         entry = read_record(directory)
         if entry is not None:
-            record(directory, replace(entry, started=True))
+            record(directory, replace(entry, started=True, groups=own_groups(launch)))
         state = State(process.pid, process.start_time, process.boot_id, directory, started_at, cgroup, kills)
         self._handles[launch.id] = Handle(launch.id, state, on_event, self._parking, spawned.child)
         return self._handles[launch.id]
@@ -149,7 +157,10 @@ class Runner:
         await asyncio.to_thread(discard, directory)
 
     def sweep(self) -> None:
-        """Clear what Nomad will not ask for again: starts cut short, tasks whose allocation is gone."""
+        """Clear what Nomad will not ask for again: starts cut short, tasks without an allocation, parked ones given up.
+
+        Of a task that it gives up Nomad ends what runs, and removes the control groups; a parked one has nothing there.
+        """
         known = {handle.state.directory for handle in tuple(self._handles.values())}
         try:
             directories = list((self.data_dir / "tasks").iterdir())
@@ -160,9 +171,20 @@ class Runner:
             if entry is None:
                 continue
             cut_short = not entry.started and not entry.starter.alive
-            forgotten = directory not in known and not os.path.lexists(entry.root)
+            forgotten = directory not in known and (
+                not os.path.lexists(entry.root) or _given_up(directory, entry)
+            )
+            if cut_short:
+                with contextlib.suppress(OSError, ConfigError):
+                    self._fifos.keep(Launch.from_json((directory / LAUNCH).read_text()))
             if cut_short or forgotten:
                 discard(directory)
+        self._fifos.expire()
+
+
+def _given_up(directory: Path, entry: Record) -> bool:
+    gone = bool(entry.groups) and not any(map(os.path.lexists, entry.groups))
+    return gone and is_parked(directory)
 
 
 def _ended_early(directory: Path) -> ExecutorError:

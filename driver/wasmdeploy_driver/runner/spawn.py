@@ -26,12 +26,16 @@ _DYING = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Whom a state directory belongs to: its executor, the plugin that started it, and how far that got."""
+    """Whom a state directory belongs to: its executor, the plugin that started it, and how far that got.
+
+    `groups` are the control groups that Nomad made for the task, and removes once it has done with it.
+    """
 
     executor: Process
     starter: Process
     started: bool
     root: str
+    groups: tuple[str, ...] = ()
 
 
 class Child(Protocol):
@@ -114,6 +118,7 @@ def record(directory: Path, entry: Record) -> None:
             "starter": [entry.starter.pid, entry.starter.start_time, entry.starter.boot_id],
             "started": entry.started,
             "root": entry.root,
+            "groups": entry.groups,
         },
     )
 
@@ -124,7 +129,8 @@ def read_record(directory: Path) -> Record | None:
         data = json.loads((directory / RECORD).read_text())
         executor = executor_of(directory, _process(data["executor"]))
         starter = _process(data["starter"])
-        return Record(executor, starter, bool(data["started"]), str(data["root"]))
+        groups = tuple(map(str, data.get("groups", ())))
+        return Record(executor, starter, bool(data["started"]), str(data["root"]), groups)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -144,6 +150,14 @@ def has_holder(directory: Path) -> bool:
         return bool(json.loads((directory / LAUNCH).read_text()).get("holder"))
     except (OSError, ValueError, AttributeError):
         return False
+
+
+def is_parked(directory: Path) -> bool:
+    """Whether the holder has the task of a state directory; False where it does not say."""
+    with contextlib.suppress(OSError, ValueError):
+        answer = ask(directory.parent.parent / SOCKET, {"find": str(directory)}, _DYING)
+        return answer is not None and bool(answer["parked"])
+    return False
 
 
 def discard(directory: Path) -> None:
