@@ -64,6 +64,10 @@ class World:
         """The driver plugins of this stack's clients that serve."""
         return self._processes("nomad-driver-wasm")
 
+    def holders(self) -> list[psutil.Process]:
+        """The processes that hold parked tasks."""
+        return self._processes("wasmdeploy_driver.holder")
+
     def member(self, name: str) -> psutil.Process:
         """A member of the stack, like `client-1`."""
         owned = directory.opened(self.stack.data_dir)

@@ -5,17 +5,15 @@ SOAK_KILLS is how many die (30 in `make test`, 200 in `make soak`), SOAK_SEED wh
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import random
 import secrets
+import signal
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,193 +26,222 @@ from tests.driver.go_guests import go_guest
 from tests.e2e.cli import Cli
 from tests.e2e.nomad_jobs import PATIENCE, purge
 from tests.e2e.world import World, eventually
-from tests.soak.lives import App, Command
-from tests.soak.victims import CLIENT, VICTIMS, Victim, agent, engines, logmons
-from wasmdeploy_cli.stack import directory, sweep
+from tests.soak.clients import Clients
+from tests.soak.lives import App, Command, Sleeper
+from tests.soak.node import Node
+from tests.soak.owners import allocation_of
+from tests.soak.victims import VICTIMS, Victim, agent, engines, holders
 from wasmdeploy_cli.stack.state import StackState
 
 KILLS = int(os.environ.get("SOAK_KILLS", "30"))
 SEED = int(os.environ.get("SOAK_SEED") or secrets.randbelow(1 << 32))
 pytestmark = [pytest.mark.guests, pytest.mark.stack, pytest.mark.soak, pytest.mark.timeout(600 + 30 * KILLS)]
 
-_CONNECTIONS = 8
 
-
-@dataclass
-class Clients:
-    """Clients that ask an app again and again; `failures` are the answers that were not right."""
-
-    app: App
-    answers: int = 0
-    failures: list[str] = field(default_factory=list)
-    _stop: threading.Event = field(default_factory=threading.Event)
-
-    @contextmanager
-    def asking(self) -> Iterator[None]:
-        """For the time of the block; the counts are final once it has ended."""
-        threads = [threading.Thread(target=self._ask) for _ in range(_CONNECTIONS)]
-        for thread in threads:
-            thread.start()
-        try:
-            yield
-        finally:
-            self._stop.set()
-            for thread in threads:
-                thread.join()
-
-    def _ask(self) -> None:
-        while not self._stop.is_set():
-            try:
-                body = self.app.ask(self.app.path)
-            except (OSError, http.client.HTTPException) as error:
-                self.failures.append(f"{self.app.name}: {error!r}")
-                time.sleep(0.05)
-                continue
-            self.answers += 1
-            if body != self.app.body:
-                self.failures.append(f"{self.app.name}: {body[:80]!r}")
+_SOON = 20.0
 
 
 @dataclass
 class Soak:
-    """One run: what is on the node, and what has died so far."""
+    """One run: what lives on the node, and what has died so far."""
 
-    world: World
-    apps: list[App]
+    node: Node
     draw: random.Random
     tool: Path
-    commands: list[Command] = field(default_factory=list)
     started: int = 0
     ended: Counter[str] = field(default_factory=Counter)
     killed: Counter[str] = field(default_factory=Counter)
+    risks: int = 0  # plugins of this moment that were killed before they had taken up all tasks
+    plugin_died: bool = False  # in this moment
     lost: int = 0
     said: int = 0
-    strangers: set[str] = field(default_factory=set)  # what another test has left on the same stack
-
-    def __post_init__(self) -> None:
-        self.strangers = set(map(self.owner_of, self.world.executors()))
-
-    @property
-    def speaker(self) -> App:
-        """The app whose lines are counted."""
-        return self.apps[0]
 
     def moment(self, kills: int) -> None:
         """Some kills, one soon after the other, with load or without; then everything must be well again."""
-        while len(self.commands) < 2:
+        while len(self.node.commands) < 2:
             self.start_command()
         self.said += 1
-        self.speaker.settle()
-        self.speaker.say(f"line-{self.said}")
+        self.risks = 0
+        self.plugin_died = False
+        self.node.speaker.settle()
+        self.node.speaker.say(f"line-{self.said}")
         victims = self.draw.choices(VICTIMS, [victim.share for victim in VICTIMS], k=kills)
         loaded = self.draw.random() < 0.5 or any(victim.busy for victim in victims)
         _say(f"{self.killed.total()}: {', '.join(each.name for each in victims)}{' under load' * loaded}")
-        before = self.executors()
-        clients = [Clients(app) for app in self.apps] if loaded else []
-        ending = self.commands[0] if self.draw.random() < 0.5 else None
+        before = {owner: process.pid for process, owner in self.node.executors()}
+        clients = [Clients(app) for app in self.node.apps] if loaded else []
+        ending = self.node.commands[0] if self.draw.random() < 0.5 else None
         let_go = self.draw.randrange(kills)
         with ExitStack() as load:
             for each in clients:
                 load.enter_context(each.asking())
             for number, victim in enumerate(victims):
                 self.kill(victim)
+                if victim.twice:
+                    self.kill_the_next(victim)
                 if ending and number == let_go and not ending.killed:
                     ending.let_go()
                 time.sleep(self.draw.choice((0.0, 0.0, 0.2, 1.0)))
             self.heal()
+        given_up = {app.name for app in self.node.served if app.were_given_up(self.risks)}
+        self.ended.update(f"{name} given up" for name in given_up)
         if all(victim.unnoticed for victim in victims):
-            assert [failure for each in clients for failure in each.failures][:5] == []
-            running = self.executors()
-            assert {app.name: running[app.allocation] for app in self.apps} == {
-                app.name: before[app.allocation] for app in self.apps
-            }
+            for each in clients:
+                assert each.app.name in given_up or each.failures[:5] == []
+            after = {owner: process.pid for process, owner in self.node.executors()}
+            for app in self.node.apps:
+                assert app.name in given_up or after[app.allocation] == before[app.allocation], app.name
         self.check_ends(ending)
 
     def kill(self, victim: Victim) -> None:
-        """Kill one process of a kind; where none lives now, as after another kill, nothing happens."""
-        if victim.busy and not victim.find(self.world):
+        """Kill one process of a kind, or all; where none lives now, as after another kill, nothing happens."""
+        if victim.busy and not victim.find(self.node.world):
             with suppress(AssertionError):
-                eventually("an app forks under load", lambda: engines(self.world), 5)
-        found = sorted(victim.find(self.world), key=lambda process: process.pid)
+                eventually("an app forks under load", lambda: engines(self.node.world), 5)
+        if victim.name == "executor":
+            # That of an app which is to be parked may be about to end: with an answer it stays for a while.
+            self.node.sleeper.answers()
+        if victim.parked and not self.is_held():
+            return
+        found = sorted(victim.find(self.node.world), key=lambda process: process.pid)
+        found = [each for each in found if allocation_of(each) not in self.node.strangers]
         if not found:
             return
         process = self.draw.choice(found)
         if victim.name == "logmon":
             self.wait_for_lines()
-        owner = self.owner_of(process)
+        if victim.name.startswith("plugin") and not self.may_die(process):
+            return
+        if victim.name == "agent" and not self.agent_may_die():
+            return
+        owner = allocation_of(process)
+        dying = found if victim.whole else [process]
         with suppress(psutil.NoSuchProcess):
-            process.kill()
+            # Stopped first, none sees another one die.
+            for number in (signal.SIGSTOP, signal.SIGKILL)[not victim.whole :]:
+                for each in dying:
+                    each.send_signal(number)
             self.killed[victim.name] += 1
             if victim.name == "executor" and owner:
                 self.executor_died(owner)
+        if victim.parked:
+            self.holder_died(victim)
+
+    def kill_the_next(self, victim: Victim) -> None:
+        """Kill what has come in place of what was just killed, soon after it came."""
+        with suppress(AssertionError):
+            eventually("there is another", lambda: victim.find(self.node.world), 5)
+        time.sleep(self.draw.choice((0.0, 0.1, 0.2, 0.3)))
+        self.kill(victim)
+
+    def is_held(self) -> bool:
+        """Whether an app is parked, and held by two processes, soon."""
+
+        def held() -> bool:
+            return self.node.sleeper.is_parked() and len(holders(self.node.world)) == 2
+
+        with suppress(AssertionError):
+            return eventually("an app is parked", held, _SOON)
+        return False
+
+    def holder_died(self, victim: Victim) -> None:
+        """With one of its processes nothing is lost: whoever asks now is answered. With both, what was parked is."""
+        if victim.whole:
+            self.node.sleeper.kills += 1
+            return
+        clients = Clients(self.node.sleeper)
+        clients.ask_at_once()
+        assert clients.failures == []
+
+    def may_die(self, plugin: psutil.Process) -> bool:
+        """Whether a plugin may be killed: before it has taken up all tasks Nomad gives up those that it has not.
+
+        Only one plugin of a moment dies so early, and none while an app is started: Nomad repeats a start once, and a
+        second plugin's death under it is the app's end for good.
+        """
+        if self.risks or not self.node.apps_are_there():
+            with suppress(AssertionError):
+                return eventually("all apps run", lambda: self.node.all_run(plugin), _SOON)
+            return False
+        if not self.node.has_taken_up(plugin):
+            self.risks += 1
+            for command in self.node.commands:
+                command.risked = True
+        self.plugin_died = True
+        return True
+
+    def agent_may_die(self) -> bool:
+        """Whether an agent may be killed: not with a plugin that it has just started.
+
+        A task that it has given up, and not yet started again, is one that the next agent finds again, and shows as
+        pending for good; and it may not have written down the new plugin's process.
+        """
+        if self.plugin_died:
+            with suppress(AssertionError):
+                plugins = self.node.world.plugins
+                return eventually(
+                    "all apps run", lambda: [*map(self.node.all_run, plugins())] == [True], _SOON
+                )
+            return False
+        return True
 
     def executor_died(self, allocation: str) -> None:
         """A command has ended with that; an app is started again, and what no collector has read is gone."""
-        for command in self.commands:
+        for command in self.node.commands:
             command.killed |= command.allocation == allocation
-        for app in self.apps:
+        for app in self.node.served:
             app.kills += app.allocation == allocation
-        if self.speaker.allocation == allocation:
-            self.speaker.settle()
-            self.lost += len(self.speaker.waiting)
-            self.speaker.waiting.clear()
+        if self.node.speaker.allocation == allocation:
+            self.node.speaker.settle()
+            self.lost += len(self.node.speaker.waiting)
+            self.node.speaker.waiting.clear()
 
     def heal(self) -> None:
         """Wait until all that runs for ever runs and is known to Nomad."""
-        if not agent(self.world):
-            self.world.cli("stack", "up")
-        for app in self.apps:
-            eventually(f"{app.name} answers", app.answers, PATIENCE)
-            eventually(f"Nomad knows the starts of {app.name}", lambda: app.restarts() == app.kills, PATIENCE)
-        eventually("one plugin serves", lambda: len(self.world.plugins()) == 1, PATIENCE)
-        eventually("Nomad and the process table agree", self.agree, PATIENCE)
+        if not agent(self.node.world):
+            self.node.world.cli("stack", "up")
+        for app in self.node.served:
+            eventually(f"{app.name} answers", app.answers, PATIENCE, app.stub)
+            eventually(
+                f"Nomad has started {app.name} again {app.kills} times",
+                lambda app=app: app.restarts() >= app.kills,
+                PATIENCE,
+                app.stub,
+            )
+        plugins = self.node.world.plugins
+        eventually("one plugin serves", lambda: len(plugins()) == 1, PATIENCE, plugins)
+        eventually("Nomad and the process table agree", self.node.agree, PATIENCE, self.node.state)
+        for app in self.node.served:
+            assert app.restarts() - app.kills in range(self.risks + 1), app.stub()
 
     def check_ends(self, ending: Command | None) -> None:
-        """Commands that were told to end, or killed, have ended truly."""
-        for command in [each for each in self.commands if each.killed or each is ending]:
-            command.check()
-            self.ended["killed" if command.killed else f"code {command.code}"] += 1
-            self.commands.remove(command)
+        """Commands that were told to end, killed or given up have ended truly."""
+        for command in self.node.commands.copy():
+            if command.killed or command is ending or (command.risked and command.ended()):
+                command.check()
+                how = "killed" if command.killed else f"code {command.code}"
+                self.ended["a command given up" if command.given_up else how] += 1
+                self.node.commands.remove(command)
 
     def start_command(self) -> None:
         """One more command that waits."""
         self.started += 1
         code = self.draw.choice((0, 1, 42, 255))
-        command = Command(self.world, f"soak-command-{self.started}", self.tool, code=code)
+        command = Command(self.node.world, f"soak-command-{self.started}", self.tool, code=code)
         command.start()
-        self.commands.append(command)
+        self.node.commands.append(command)
 
     def wait_for_lines(self) -> None:
         """A collector that dies takes along what it has read and not yet written, a tenth of a second's lines."""
-        speaker = self.speaker
+        speaker = self.node.speaker
         eventually(
             "what was said is written", lambda: set(speaker.owed) <= speaker.written().keys(), PATIENCE
         )
 
-    def executors(self) -> dict[str, int]:
-        """The executor of each allocation; `agree` has seen that each has one."""
-        return {owner: process.pid for process in self.world.executors() if (owner := self.owner_of(process))}
-
-    def owner_of(self, process: psutil.Process) -> str:
-        """The allocation of an executor, empty for any other process."""
-        with suppress(psutil.Error, OSError):
-            for word in process.cmdline():
-                if (launch := Path(word, "launch.json")).is_file():
-                    return str(json.loads(launch.read_text())["id"]).partition("/")[0]
-        return ""
-
-    def agree(self) -> bool:
-        """Whether what runs for Nomad is what runs, each once."""
-        stubs = [stub for each in (*self.apps, *self.commands) if (stub := each.stub())]
-        running = sorted(stub["ID"] for stub in stubs if stub["ClientStatus"] == "running")
-        # One that was forked the moment before its plugin was killed ends by itself, a minute later at most.
-        owners = sorted(map(self.owner_of, self.world.executors()))
-        return running == [owner for owner in owners if owner not in self.strangers]
-
 
 @pytest.fixture
 def soak(stack: StackState) -> Iterator[Soak]:
-    """Two apps on the session's stack; whatever happens, they are gone afterwards."""
+    """Three apps on the session's stack; whatever happens, they are gone afterwards."""
     world = World(stack, Cli(stack.data_dir))
     components = []
     for name, source in (("cgi", go_guest()), ("http", guest("rust")), ("tool", go_guest("go-tool"))):
@@ -225,13 +252,14 @@ def soak(stack: StackState) -> Iterator[Soak]:
         App(world, "soak-cgi", cgi),
         App(world, "soak-http", rust, path="/hello", body=b"hello\n"),
     ]
-    run = Soak(world, apps, random.Random(SEED), tool)
+    sleeper = Sleeper(world, "soak-parked", rust, path="/hello", body=b"hello\n")
+    node = Node(world, apps, sleeper)
     try:
-        yield run
+        yield Soak(node, random.Random(SEED), tool)
     finally:
         if not agent(world):
             world.cli("stack", "up")
-        for each in (*apps, *run.commands):
+        for each in (*node.served, *node.commands):
             purge(world, each.name)
         for component in components:
             component.unlink()
@@ -241,18 +269,23 @@ def soak(stack: StackState) -> Iterator[Soak]:
 def test_kills(soak: Soak) -> None:
     """After any number of kills everything runs, once; every end is true; every line is in the log, once."""
     _say(f"{KILLS} kills with SOAK_SEED={SEED}")
-    for app in soak.apps:
+    for app in soak.node.served:
         app.start()
     while (left := KILLS - soak.killed.total()) > 0:
         soak.moment(min(left, soak.draw.choice((1, 1, 1, 2, 3))))
     _say(f"died: {dict(soak.killed)}; ended: {dict(soak.ended)}; lines: {soak.said}, {soak.lost} lost")
     # An agent that comes back starts the collectors that are missing.
-    agent(soak.world)[0].kill()
+    agent(soak.node.world)[0].kill()
+    soak.risks = 0
     soak.heal()
-    speaker = soak.speaker
+    speaker = soak.node.speaker
     eventually("the log is collected", speaker.collected, PATIENCE)
     speaker.settle()
-    eventually("all is written", lambda: set(speaker.owed) <= speaker.logged().keys(), PATIENCE)
+
+    def unwritten() -> set[str]:
+        return set(speaker.owed) - speaker.logged().keys()
+
+    eventually("all is written", lambda: not unwritten(), PATIENCE, unwritten)
     logged = eventually("the log can be read", speaker.logged, PATIENCE)
     assert [(line, logged[line]) for line in speaker.owed if logged[line] != 1] == []
     assert len(speaker.owed) + soak.lost == soak.said
@@ -261,19 +294,14 @@ def test_kills(soak: Soak) -> None:
 
 def leave_nothing(soak: Soak) -> None:
     """Once the jobs are gone, so is all that belonged to them."""
-    world = soak.world
-    for command in soak.commands:
+    world = soak.node.world
+    for command in soak.node.commands:
         command.let_go()
         command.check()
-    soak.commands.clear()
-    for app in soak.apps:
+    soak.node.commands.clear()
+    for app in soak.node.served:
         purge(world, app.name)
-    eventually("no process of a task is left", lambda: not world.family() and not logmons(world), PATIENCE)
-    owned = directory.opened(world.stack.data_dir)
-    assert owned is not None
-    tasks = owned.data(f"{CLIENT}-wasm") / "tasks"
-    eventually("no state of a task is left", lambda: not list(tasks.iterdir()), PATIENCE)
-    eventually("no control group is left", lambda: not sweep.cgroups(owned), PATIENCE)
+    eventually("nothing of a task is left", lambda: not soak.node.left(), PATIENCE, soak.node.left)
 
 
 def _say(text: str) -> None:

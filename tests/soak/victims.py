@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
@@ -21,6 +23,7 @@ class Victim:
     """A kind of process; `find` gives those that live now.
 
     `unnoticed`: clients of running apps must not see its death. `busy`: it is there while an app is loaded only.
+    `parked`: an app is to be parked then. `whole`: all of them die at once. `twice`: the one that follows dies, too.
     """
 
     name: str
@@ -28,6 +31,9 @@ class Victim:
     share: int = 1
     unnoticed: bool = False
     busy: bool = False
+    parked: bool = False
+    whole: bool = False
+    twice: bool = False
 
 
 def agent(world: World) -> list[psutil.Process]:
@@ -79,6 +85,28 @@ def logmons(world: World) -> list[psutil.Process]:
     return found
 
 
+def holders(world: World) -> list[psutil.Process]:
+    """The two processes of the holder."""
+    found = {process.pid: process for process in world.holders()}
+    pair = []
+    for process in found.values():
+        with suppress(psutil.NoSuchProcess, ProcessLookupError):
+            # An executor that one of them has just forked shows the same words for a moment: it leads a session.
+            if process.ppid() not in found or os.getsid(process.pid) != process.pid:
+                pair.append(process)
+    return pair
+
+
+def followed(plugin: psutil.Process) -> set[int]:
+    """The pids whose end a plugin waits for: the executors of the tasks that it has taken up."""
+    pids = set()
+    with suppress(OSError):
+        for file in Path(f"/proc/{plugin.pid}/fdinfo").iterdir():
+            with suppress(OSError):
+                pids |= {int(pid) for pid in re.findall(r"^Pid:\t(\d+)$", file.read_text(), re.MULTILINE)}
+    return pids
+
+
 def _words(process: psutil.Process) -> list[str]:
     with suppress(psutil.Error):
         return process.cmdline()
@@ -93,10 +121,13 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
 
 VICTIMS = (
     Victim("plugin", World.plugins, share=4, unnoticed=True),
+    Victim("plugin and the next", World.plugins, unnoticed=True, twice=True),
     Victim("fork server", fork_servers, share=2, unnoticed=True),
     Victim("executor", World.executors, share=4),
     Victim("agent", agent, share=2, unnoticed=True),
     Victim("logmon", logmons, share=2, unnoticed=True),
+    Victim("holder", holders, share=3, unnoticed=True, parked=True),
+    Victim("both holders", holders, parked=True, whole=True),
     Victim("stem", stems, share=2, busy=True),
     Victim("engine process", engines, share=2, busy=True),
 )
