@@ -53,17 +53,21 @@ source = "kept"
 """
 
 
-@pytest.fixture
-def volume(world: World, tmp_path: Path) -> Iterator[Path]:
+@pytest.fixture(scope="module")
+def volume(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The directory of a volume that Nomad made, with a file."""
-    (tmp_path / "volume.hcl").write_text(_SPEC)
-    nomad(world, "volume", "create", "-detach", str(tmp_path / "volume.hcl"))
+    spec = tmp_path_factory.mktemp("volume") / "volume.hcl"
+    spec.write_text(_SPEC)
+    nomad(world, "volume", "create", "-detach", str(spec))
 
     def ready() -> Json | None:
         found = [each for each in world.nomad("volumes?type=host") or [] if each["Name"] == "kept"]
         return found[0] if found and found[0]["State"] == "ready" else None
 
     made = eventually("the volume is ready", ready, PATIENCE)
+    # The scheduler looks at what the node has told of itself, which comes later.
+    node = f"node/{made['NodeID']}"
+    eventually("its node has it", lambda: "kept" in (world.nomad(node)["HostVolumes"] or {}), PATIENCE)
     path = Path(world.nomad(f"volume/host/{made['ID']}")["HostPath"])
     (path / "file").write_text("kept")
     yield path
@@ -114,6 +118,7 @@ def test_a_volume_of_the_manifest(world: World, volume: Path, tmp_path: Path) ->
     manifest = tmp_path / "wasmdeploy.toml"
     (tmp_path / "web.wasm").write_bytes(go_guest().read_bytes())
     manifest.write_text(_MANIFEST + "read_only = true\n")
+    (volume / "other").unlink(missing_ok=True)
     assert "--volume data=DIR" in world.cli("up", manifest, code=2).stderr
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "file").write_text("local")
