@@ -201,6 +201,7 @@ def test_a_spare_executor_waits_for_the_next_task(plugin, tmp_path):
         assert says(config) == b"hi"
         for process in (waiting, *waiting.children()):
             assert os.getsid(process.pid) == waiting.pid
+            assert "wasmdeploy_driver.executor" in process.cmdline()
             for each in Path(f"/proc/{process.pid}/task").glob("*/status"):
                 facts = dict(line.split(":\t", 1) for line in each.read_text().splitlines() if ":\t" in line)
                 assert (facts["NoNewPrivs"], facts["Seccomp"], int(facts["CapPrm"], 16)) == ("1", "2", 0)

@@ -20,7 +20,7 @@ from wasmdeploy_driver.errors import ExecutorError
 from wasmdeploy_driver.executor import cgroup, confine, control, netns
 from wasmdeploy_driver.executor.engines import fork_stem
 from wasmdeploy_driver.executor.launch import Cgroup
-from wasmdeploy_driver.executor.title import show_name
+from wasmdeploy_driver.executor.title import show_executor, show_name
 from wasmdeploy_driver.isolation import privileges
 
 
@@ -57,6 +57,7 @@ def enter(state: Path, described: Mapping[str, Any], namespace: Sequence[int]) -
 
 
 def _begin_stem(task: str, namespace: Sequence[int]) -> bool:
+    show_executor(task)  # as those that are forked off it will
     state = Path(task)
     described = json.loads((state / control.LAUNCH).read_text())
     try:

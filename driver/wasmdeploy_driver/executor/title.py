@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,11 @@ def show_name(name: str) -> None:
     """Go by this name."""
     with contextlib.suppress(OSError):
         Path("/proc/self/comm").write_bytes(name.encode()[:_MOST])
+
+
+def show_executor(state: str) -> None:
+    """Show the command line of the program that is the executor of a state directory."""
+    show_arguments((sys.executable, "-I", "-m", "wasmdeploy_driver.executor", state))
 
 
 def show_arguments(arguments: Sequence[str]) -> None:

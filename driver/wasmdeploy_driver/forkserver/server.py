@@ -14,9 +14,10 @@ from pathlib import Path
 from wasmdeploy_driver.executor import netns
 from wasmdeploy_driver.executor.beginning import Beginning
 from wasmdeploy_driver.executor.parking import Wake
+from wasmdeploy_driver.executor.title import show_executor
 from wasmdeploy_driver.forked import close_all_but, end_after, start_time
 from wasmdeploy_driver.forkserver.message import DESCRIPTORS, MAX_MESSAGE, decode, encode
-from wasmdeploy_driver.forkserver.spare import Spare, begin, show_executor
+from wasmdeploy_driver.forkserver.spare import Spare, begin
 
 # Runs the task of a state directory, whose control socket listens already, and gives the exit status.
 Executor = Callable[[list[str], socket.socket | None, Wake | None, Beginning | None, Sequence[int]], int]

@@ -9,7 +9,6 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Sequence
 
@@ -111,8 +110,3 @@ def begin() -> None:
     for number in (signal.SIGCHLD, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     os.setsid()
-
-
-def show_executor(state: str) -> None:
-    """Show the command line of the program that does the same."""
-    show_arguments((sys.executable, "-I", "-m", "wasmdeploy_driver.executor", state))

@@ -14,8 +14,9 @@ from wasmdeploy_driver.executor import control, netns
 from wasmdeploy_driver.executor.beginning import Beginning
 from wasmdeploy_driver.executor.holder import decode, encode
 from wasmdeploy_driver.executor.parking import Shelved, Wake
+from wasmdeploy_driver.executor.title import show_executor
 from wasmdeploy_driver.forked import close_all_but, end_after, start_time
-from wasmdeploy_driver.forkserver.spare import Spare, begin, show_executor
+from wasmdeploy_driver.forkserver.spare import Spare, begin
 from wasmdeploy_driver.holder.holdings import Held
 
 # Runs the task of a state directory, whose control socket listens already, and gives the exit status.
