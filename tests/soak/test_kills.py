@@ -285,7 +285,11 @@ def test_kills(soak: Soak) -> None:
     def unwritten() -> set[str]:
         return set(speaker.owed) - speaker.logged().keys()
 
-    eventually("all is written", lambda: not unwritten(), PATIENCE, unwritten)
+    def seen() -> str:
+        nodes = [(node["Name"], node["Status"]) for node in speaker.world.nomad("nodes") or []]
+        return f"not in the log: {unwritten()}, in its files: {sorted(speaker.written())}, nodes: {nodes}"
+
+    eventually("all is written", lambda: not unwritten(), PATIENCE, seen)
     logged = eventually("the log can be read", speaker.logged, PATIENCE)
     assert [(line, logged[line]) for line in speaker.owed if logged[line] != 1] == []
     assert len(speaker.owed) + soak.lost == soak.said
