@@ -9,8 +9,8 @@ import struct
 
 import pytest
 
-from tests.driver.served import CLOSING, GET, MIB, Part, Served, run, status, statuses
-from wasmdeploy_driver.http.bounds import Patience
+from tests.driver.served import CLOSING, GET, MIB, POST, Part, Served, run, status, statuses
+from wasmdeploy_driver.http.bounds import Bounds, Patience
 from wasmdeploy_driver.http.message import BrokenBodyError, Request, Response
 
 LENGTH_5 = ((b"content-length", b"5"),)
@@ -348,3 +348,37 @@ def test_others_are_served_meanwhile() -> None:
             assert status(await client.reader.readuntil(b"\r\n\r\n")) == 200
 
     run(scenario)
+
+
+def test_an_answer_waits_for_the_rest_of_a_small_request() -> None:
+    """A proxy that hears the answer first may send no more, and break off: so it comes when the request has."""
+
+    async def scenario(served: Served) -> None:
+        rest = Part(b"a", None)
+        served.answer = lambda request: Response(200, (), b"", rest if request.method == "POST" else None)
+        async with served.connect() as client:
+            client.writer.write(POST + b"Content-Length: 3\r\n\r\n")
+            await served.answered.wait()
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client.reader.read(1), 0.2)
+            client.writer.write(b"abc" + CLOSING)
+            answer = await client.rest()
+            assert b"1\r\na\r\n0\r\n\r\n" in answer
+            assert statuses(answer) == [200, 200]  # and the connection was kept
+
+    run(scenario, bounds=Bounds(stream=True))
+
+
+@pytest.mark.parametrize("head", [b"Content-Length: 3\r\n", b"Content-Length: 999999\r\n",
+                                  b"Transfer-Encoding: chunked\r\n"])  # fmt: skip
+def test_a_request_that_does_not_come_is_answered(head: bytes) -> None:
+    """A client that waits for its answer first gets it: after a while, or at once where much is to come."""
+
+    async def scenario(served: Served) -> None:
+        rest = Part(b"a", None)
+        served.answer = lambda _: Response(200, (), b"", rest)
+        async with served.connect() as client:
+            client.writer.write(POST + head + b"\r\n")
+            assert b"1\r\na\r\n0\r\n\r\n" in await client.rest()
+
+    run(scenario, bounds=Bounds(stream=True), patience=Patience(early=0.1))

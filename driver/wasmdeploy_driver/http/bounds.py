@@ -34,13 +34,16 @@ class Patience:
 
     Idle is longer than the 90 s for which Traefik keeps idle connections: it must be the one that closes
     them, since a request sent into a connection that we just closed is lost, and a POST is not sent again.
-    It is also how long a client may read nothing of an answer, or send nothing once its answer has begun.
+    `early` is how long an answer waits for the rest of a small request: a proxy in Go takes the beginning of an answer
+    for the end of the request, sends no more of it, and breaks off both.
+    Idle is also how long a client may read nothing of an answer, or send nothing once its answer has begun.
     """
 
     head: float = 30.0
     body: float = 30.0
     idle: float = 180.0
     linger: float = 2.0
+    early: float = 2.0
 
 
 class Budget:

@@ -19,7 +19,7 @@ import struct
 from typing import cast
 
 from wasmdeploy_driver.http.answer import Answer
-from wasmdeploy_driver.http.bounds import PASS_ON_SECONDS
+from wasmdeploy_driver.http.bounds import MOST_WAITING, PASS_ON_SECONDS
 from wasmdeploy_driver.http.gate import Gate
 from wasmdeploy_driver.http.head import Refused
 from wasmdeploy_driver.http.inbound import InboundBody
@@ -248,6 +248,8 @@ class Connection(asyncio.Protocol):
                 http10=incoming.http10,
                 head_only=incoming.request.method == "HEAD",
             )
+            if body is not None and 0 < self._reader.missing <= MOST_WAITING and not self._reader.waits:
+                await body.over(shared.patience.early)
             if self._ending or self._transport.is_closing():
                 return False
             if body is not None and body.broken is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Protocol
 
 from wasmdeploy_driver.http.bounds import MOST_WAITING, Budget
@@ -39,6 +40,7 @@ class InboundBody:
         self._parts: list[bytes] = []
         self._counted = 0
         self._waiting: asyncio.Future[None] | None = None
+        self._over = asyncio.Event()
         self._ended = False
         self._closed = False
         self.seconds = seconds  # how long the client may send nothing while it is waited for
@@ -92,8 +94,14 @@ class InboundBody:
         self._wake()
         return counted
 
+    async def over(self, seconds: float) -> None:
+        """Wait until all has come, or no more will, or for so long."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._over.wait(), seconds)
+
     def end(self, trailers: Headers) -> None:
         """All has come."""
+        self._over.set()
         self.trailers = trailers
         self._ended = True
         self._wake()
@@ -102,6 +110,7 @@ class InboundBody:
         """No more will come, although the end has not."""
         if not (self._ended or self.broken):
             self.broken = refused
+            self._over.set()
             self._drop()
             self._wake()
 

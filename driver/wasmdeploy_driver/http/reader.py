@@ -97,6 +97,12 @@ class Reader:
         return self._passed_on
 
     @property
+    def missing(self) -> int:
+        """How many bytes of a body with a declared length are still to come."""
+        head = self._head
+        return head.length - self._size if head is not None and head.length is not None else 0
+
+    @property
     def waits(self) -> bool:
         """Whether the client waits for 100, and has not begun with the body."""
         head = self._head
