@@ -122,6 +122,8 @@ class Soak:
                 for each in dying:
                     each.send_signal(number)
             self.killed[victim.name] += 1
+            if victim.name == "agent":
+                process.wait(PATIENCE)  # or it would still be there for who looks whether it must be started
             if victim.name == "executor" and owner:
                 self.executor_died(owner)
         if victim.parked:
@@ -275,7 +277,9 @@ def test_kills(soak: Soak) -> None:
         soak.moment(min(left, soak.draw.choice((1, 1, 1, 2, 3))))
     _say(f"died: {dict(soak.killed)}; ended: {dict(soak.ended)}; lines: {soak.said}, {soak.lost} lost")
     # An agent that comes back starts the collectors that are missing.
-    agent(soak.node.world)[0].kill()
+    (last,) = agent(soak.node.world)
+    last.kill()
+    last.wait(PATIENCE)
     soak.risks = 0
     soak.heal()
     speaker = soak.node.speaker
