@@ -57,7 +57,8 @@ class Node:
 
     def all_run(self, plugin: psutil.Process) -> bool:
         """Whether all apps run for Nomad and a plugin: none is about to be started."""
-        return self.has_taken_up(plugin) and all(app.runs() for app in self.served)
+        started = all(app.restarts() >= app.kills and app.runs() for app in self.served)
+        return started and self.has_taken_up(plugin)
 
     def apps_are_there(self) -> bool:
         """Whether each app has an executor, or is parked."""
