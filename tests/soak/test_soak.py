@@ -21,7 +21,6 @@ from tests.soak.holdings import Holdings, held
 from tests.soak.load import Ask, Load, loading
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "30"))
-LONG = 120.0
 pytestmark = [pytest.mark.guests, pytest.mark.soak, pytest.mark.timeout(SECONDS + 400)]
 
 CONNECTIONS = 64
@@ -98,10 +97,12 @@ def test_soak(app: tuple[int, tuple[str, int]]) -> None:
     assert load.wrong[:10] == []
     assert load.answered.keys() == {ask.path for ask in MIX}
     assert load.answered["/loop"] >= 2
-    if SECONDS >= LONG:  # in a short run on a busy machine processes still come in the last third
-        third = len(taken) // 3
-        early, late = (median(each.memory for each in part) for part in (taken[:third], taken[-third:]))
-        assert late <= early * 1.25 + 16, f"{early:.0f} MB became {late:.0f} MB under load"
+    # Of each process: there are more of them where the machine is busy with something else.
+    third = len(taken) // 3
+    early, late = (
+        median(each.memory / each.processes for each in part) for part in (taken[:third], taken[-third:])
+    )
+    assert late <= early * 1.25 + 4, f"{early:.0f} MB became {late:.0f} MB under load, in each process"
     assert after.processes <= before.processes
     assert after.threads <= before.threads + 1
     assert after.descriptors <= before.descriptors + 4
