@@ -54,7 +54,7 @@ class World:
 
     def executors(self) -> list[psutil.Process]:
         """The executors of this stack's tasks, each of which leads a session of its own."""
-        return [each for each in self.family() if os.getsid(each.pid) == each.pid]
+        return [each for each in self.family() if _leads(each.pid)]
 
     def family(self) -> list[psutil.Process]:
         """The executors, and the processes that belong to them."""
@@ -88,6 +88,14 @@ class World:
             ):
                 found.append(process)
         return found
+
+
+def _leads(pid: int) -> bool:
+    """Whether it leads a session; a process that has gone leads none."""
+    try:
+        return os.getsid(pid) == pid
+    except ProcessLookupError:
+        return False
 
 
 def eventually(
