@@ -86,11 +86,20 @@ def volumes_here(app: App, given: Mapping[str, str]) -> tuple[Volume, ...]:
     for name, volume in app.deploy.volumes.items():
         if name not in given:
             raise ConfigError(f"volume {name!r} has no directory here", f"give it with --volume {name}=DIR")
-        directory = Path(given[name]).resolve()
-        if not directory.is_dir():
-            raise ConfigError(f"--volume {name}={given[name]}: there is no such directory")
-        found.append(Volume(directory, volume.path, volume.read_only))
+        found.append(Volume(_directory(given[name], f"--volume {name}"), volume.path, volume.read_only))
     return tuple(found)
+
+
+def _directory(given: str, option: str) -> Path:
+    if not given:
+        raise ConfigError(f"{option}: it names no directory")
+    directory = Path(given).resolve()
+    try:
+        os.listdir(directory)  # noqa: PTH208  # the error is all that is wanted
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"{option}={given[:200]}: {reason}") from error
+    return directory
 
 
 def compile_ahead(app: App, out: Output) -> None:

@@ -66,7 +66,10 @@ def test_volumes(tmp_path):
     for volumes, words in (
         ({}, "volume 'data' has no directory here"),
         ({**given, "date": "x"}, "has no volume 'date'"),
-        ({"data": str(tmp_path / "nowhere")}, "there is no such directory"),
+        ({"data": str(tmp_path / "nowhere")}, "No such file or directory"),
+        ({"data": __file__}, "Not a directory"),
+        ({"data": "x" * 5000}, "File name too long"),
+        ({"data": ""}, "names no directory"),
     ):
         with pytest.raises(ConfigError, match=words):
             volumes_here(described, volumes)

@@ -424,6 +424,48 @@ def test_trailers_are_told_before_the_pipe_ends():
     asyncio.run(scenario())
 
 
+def test_one_at_a_time():
+    """Where one guest may run at once, what only a process may run has one all the same."""
+
+    async def scenario():
+        world = World(most=1)
+        rest = Rest()
+        feeds = world.submit(rest)
+        engine = await world.engine(0)
+        engine.be_ready()
+        other = world.submit()
+        rest.parts.put_nowait(b"")
+        await until(lambda: engine.calls)
+        assert world.pool.running == 1
+        engine.answer()
+        await feeds.response
+        await until(lambda: len(engine.calls) == 2)
+        engine.answer(b"other")
+        assert bytes((await other.response).body) == b"other"
+
+    asyncio.run(scenario())
+
+
+def test_bodies_that_still_come_leave_room_in_a_component():
+    """Of a component's own runs at once, those that wait for their clients take no more than half."""
+
+    async def scenario():
+        world = World()
+        world.target.quota.most = 2
+        for _ in range(2):
+            world.submit(Rest())
+        (await world.engine(0)).be_ready()
+        await until(lambda: world.target.quota.feeding == 1)
+        other = world.submit()
+        await until(lambda: world.thread.busy)
+        world.thread.answer(b"other")
+        assert bytes((await other.response).body) == b"other"
+        await asyncio.sleep(0.05)
+        assert (world.target.quota.feeding, len(world.engines.started)) == (1, 1)
+
+    asyncio.run(scenario())
+
+
 def test_a_body_that_breaks_off():
     """No guest takes a body that broke off for a whole one: its process is killed."""
 

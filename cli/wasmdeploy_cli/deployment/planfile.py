@@ -58,7 +58,7 @@ def read(path: Path) -> Planned:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(
             f"{path} is no plan: not JSON", "write one with: wasmdeploy plan --out FILE"
         ) from error

@@ -19,6 +19,9 @@ Json = dict[str, Any]
 _TIMEOUT = 20
 
 
+_NOT_THERE = "No such allocation on client"
+
+
 class Nomad:
     """The calls that wasmdeploy makes, in one namespace; every one raises ClusterError."""
 
@@ -187,7 +190,11 @@ class Nomad:
 
     def garbage_collect(self, allocation_id: str) -> None:
         """Remove an ended allocation's directory from its node; one that is gone already is fine."""
-        self._maybe(lambda: self._api.client.gc_allocation.garbage_collect(allocation_id))
+        try:
+            self._maybe(lambda: self._api.client.gc_allocation.garbage_collect(allocation_id))
+        except ClusterError as error:
+            if _NOT_THERE not in error.message:  # a node that forgot it answers with 500
+                raise
 
     def _maybe(self, call: Callable[[], T]) -> T | None:
         try:

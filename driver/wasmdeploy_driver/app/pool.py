@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 from wasmdeploy_driver.app.exchange import Exchange
+from wasmdeploy_driver.app.quota import half
 from wasmdeploy_driver.app.running import Running
 from wasmdeploy_driver.app.worker import Worker
 from wasmdeploy_driver.timer import Timer
@@ -161,9 +162,9 @@ class Pool:
             self._grow_soon()
             return None
         for at, exchange in enumerate(self._queue):
-            # Clients that send slowly must not have every process.
-            if not exchange.quota.is_left or (
-                exchange.request.rest is not None and self._feeding >= self._bounds.most // 2
+            feeds = exchange.request.rest is not None
+            if not exchange.quota.is_left(feeds=feeds) or (
+                feeds and self._feeding >= half(self._bounds.most)
             ):
                 continue
             # A process comes first: the thread and the event loop wait for each other, for the interpreter.
@@ -219,8 +220,7 @@ class Pool:
         """It runs now, and holds a slot."""
         self._running[run] = None
         self._slots_taken += 1
-        self._feeding += run.exchange.request.rest is not None
-        run.exchange.quota.running += 1
+        self._count(run, 1)
         if self._resting or not self._ticking.runs:
             self._tick_in(_TICK_SECONDS)
 
@@ -229,10 +229,16 @@ class Pool:
         del self._running[run]
         if not slow:
             self._slots_taken -= 1
-        self._feeding -= run.exchange.request.rest is not None
-        run.exchange.quota.running -= 1
+        self._count(run, -1)
         self._put_back(run.worker)
         self._go_on()
+
+    def _count(self, run: Running, more: int) -> None:
+        quota = run.exchange.quota
+        quota.running += more
+        if run.exchange.request.rest is not None:
+            quota.feeding += more
+            self._feeding += more
 
     def again(self, run: Running) -> None:
         """Its worker was gone before it began: the next one takes it."""
@@ -269,7 +275,8 @@ class Pool:
 
     def _grow(self) -> None:
         starting = sum(not engine.ready for engine in self._engines)
-        room = self._bounds.most - 1 - len(self._engines)
+        # The thread is one of them; but what only a process may run has one in any case.
+        room = max(1, self._bounds.most - 1) - len(self._engines)
         # A process for each free slot; where guests wait, for those that will have waited in a moment, too.
         slow = len(self._running) - self._slots_taken
         wanted = max(self._slots - self._slots_taken, min(slow, _STARTING))

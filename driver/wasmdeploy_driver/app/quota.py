@@ -14,8 +14,13 @@ class Quota:
     request_bytes: int = 0
     response_bytes: int = 0
     running: int = 0
+    feeding: int = 0  # runs whose requests still come
 
-    @property
-    def is_left(self) -> bool:
-        """Whether one more may run."""
-        return not self.most or self.running < self.most
+    def is_left(self, *, feeds: bool) -> bool:
+        """Whether one more may run, one whose request still comes (`feeds`) for instance."""
+        return not self.most or (self.running < self.most and not (feeds and self.feeding >= half(self.most)))
+
+
+def half(most: int) -> int:
+    """How many of so many may wait for their clients: those who send slowly must not have every run."""
+    return max(1, most // 2)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from tests.cli.server import serving
+from wasmdeploy_cli.errors import ClusterError
 from wasmdeploy_cli.nomad import Nomad, Settings
 
 
@@ -28,3 +31,14 @@ def test_an_evaluation_that_was_overtaken() -> None:
     assert _given([earlier, later]) == "later"
     assert _given([later, waiting, earlier, _evaluation("too", "canceled", 11, 12)]) == "waiting"
     assert _given([earlier]) == "asked"
+
+
+def test_an_allocation_that_its_node_forgot() -> None:
+    """It is gone, which is all that was asked for; any other failure of the node is told."""
+    with serving() as server:
+        server.status = 500
+        server.chunks = [b"No such allocation on client, or allocation not eligible for GC"]
+        Nomad(Settings(server.url)).garbage_collect("a")
+        server.chunks = [b"No path to node"]
+        with pytest.raises(ClusterError, match="No path to node"):
+            Nomad(Settings(server.url)).garbage_collect("a")
