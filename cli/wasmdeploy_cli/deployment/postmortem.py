@@ -22,6 +22,7 @@ _START = ("Failed Artifact Download", "Driver Failure", "Setup Failure", "Failed
 _TELLING = (*_START, "Killing", "Terminated", "Alloc Unhealthy")
 _RPC = re.compile(r"^(?:failed to \w+ task: )?(?:rpc error: code = \w+ desc = )?")
 _NO_TOKEN = re.compile(r"failed to derive vault token.*\* (.+)")
+_HEALTHY = 2
 _STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 
 
@@ -55,12 +56,12 @@ class PostMortem:
 def investigate(nomad: Nomad, settings: Settings, job: str, version: int, outcome: Outcome) -> PostMortem:
     """Gather what is known about the version's most telling instance."""
     allocations = nomad.allocations(job)
-    serving = _serving(allocations, version)
+    serves = serving(allocations, version)
     own = [each for each in allocations if each["JobVersion"] == version]
     if outcome.end == "unplaced" or not own:
         cause = f"Nomad finds no place for it: {outcome.description}" if outcome.end == "unplaced" else ""
         hint = "ask for less in [deploy] (cpu, memory, datacenters), or add a node; wasmdeploy plan tells if it fits"
-        return PostMortem(version, cause or outcome.description, hint, serving)
+        return PostMortem(version, cause or outcome.description, hint, serves)
     worst = min(own, key=lambda each: (_health(each), -each["CreateTime"]))
     allocation = nomad.allocation(worst["ID"])
     event = telling_event(allocation)
@@ -70,7 +71,7 @@ def investigate(nomad: Nomad, settings: Settings, job: str, version: int, outcom
         cause = f"the node was still busy{over} ({work})"
         hint = "raise deploy.healthy_within, then: wasmdeploy deploy"
     return PostMortem(
-        version, cause, hint, serving, worst["ID"], allocation.get("NodeName", ""),
+        version, cause, hint, serves, worst["ID"], allocation.get("NodeName", ""),
         f"{event['Type']}: {_message(event)}" if event else "none",
         _last_lines(settings, nomad.namespace, allocation),
     )  # fmt: skip
@@ -167,20 +168,24 @@ def _health(allocation: Json) -> int:
     """Lower is worse."""
     if allocation["ClientStatus"] == "failed":
         return 0
-    return 2 if (allocation.get("DeploymentStatus") or {}).get("Healthy") else 1
+    return _HEALTHY if (allocation.get("DeploymentStatus") or {}).get("Healthy") else 1
 
 
-def _serving(allocations: list[Json], version: int) -> str:
-    before = [
-        each
-        for each in allocations
-        if each["JobVersion"] != version
-        and each["ClientStatus"] == "running"
-        and each["DesiredStatus"] == "run"
+def serving(allocations: list[Json], version: int) -> str:
+    """What answers while `version` does not come up."""
+    runs = [
+        each for each in allocations if each["ClientStatus"] == "running" and each["DesiredStatus"] == "run"
     ]
-    if not before:
-        return "nothing: there is no older version"
-    return f"the version before, with {len(before)} instance{'' if len(before) == 1 else 's'}"
+    if before := [each for each in runs if each["JobVersion"] != version]:
+        return f"the version before, with {_instances(len(before))}"
+    # A change that starts nothing anew, as of the count, makes instances that were there the new version's.
+    if healthy := [each for each in runs if _health(each) == _HEALTHY]:
+        return f"this version, with {_instances(len(healthy))} that {'is' if len(healthy) == 1 else 'are'} healthy"
+    return "nothing: there is no older version"
+
+
+def _instances(count: int) -> str:
+    return f"{count} instance{'' if count == 1 else 's'}"
 
 
 def _last_lines(settings: Settings, namespace: str, allocation: Json) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 import pytest
 
-from wasmdeploy_cli.deployment.postmortem import compiling, likely_cause, telling_event
+from wasmdeploy_cli.deployment.postmortem import compiling, likely_cause, serving, telling_event
 
 
 def event(kind, text="", time=1, **details):
@@ -88,3 +88,20 @@ def test_a_compile_that_did_not_end_in_time(events, work):
     """It is told while it goes on, and when the time to become healthy was over meanwhile."""
     listed = [event(kind, text, time=number) for number, (kind, text) in enumerate(events)]
     assert compiling(allocation(*reversed(listed))) == work
+
+
+def instance(version, *, healthy=None, status="running", desired="run"):
+    return {
+        "JobVersion": version,
+        "ClientStatus": status,
+        "DesiredStatus": desired,
+        "DeploymentStatus": None if healthy is None else {"Healthy": healthy},
+    }
+
+
+def test_what_serves():
+    """The version before; without one, what the new version took over from it, as after a change of the count."""
+    old, new = instance(1, healthy=True), instance(2)
+    assert serving([old, instance(1, desired="stop"), new], 2) == "the version before, with 1 instance"
+    assert serving([instance(2, healthy=True), new], 2) == "this version, with 1 instance that is healthy"
+    assert serving([new, instance(2, healthy=True, status="failed")], 2).startswith("nothing")
