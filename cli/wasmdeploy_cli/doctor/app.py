@@ -9,6 +9,7 @@ from wasmdeploy_cli.doctor.finding import Finding, failed
 from wasmdeploy_cli.errors import GuestError
 from wasmdeploy_cli.manifest import App
 from wasmdeploy_driver.executor.check import Checked, debug_sections, unoffered
+from wasmdeploy_driver.variables import TEMPLATE
 
 _LARGE = 64 << 20  # bytes; Python's components are about 20 MB
 _LEVEL = re.compile(r"wasi:[a-z-]+/[a-z-]+@(\d+\.\d+)")
@@ -19,6 +20,17 @@ def app_findings(app: App) -> list[Finding]:
     found = [
         Finding("app", "manifest", "ok", f"{app.name}: {len(app.component)} component(s)", str(app.path))
     ]
+    if names := unread(app):
+        found.append(
+            Finding(
+                "app",
+                "variables",
+                "warning",
+                "are read by no component",
+                ", ".join(names),
+                f'name them there: [component.NAME] variables = {{ {names[0]} = "{{{{ {names[0]} }}}}" }}',
+            )
+        )
     for name in app.component:
         try:
             checked = check_guest(app, name)
@@ -28,6 +40,17 @@ def app_findings(app: App) -> list[Finding]:
         else:
             found += component_findings(name, checked, debug)
     return found
+
+
+def unread(app: App) -> list[str]:
+    """The variables that stand in no component's environment, variables or allowed hosts: no guest gets them."""
+    texts = [
+        text
+        for each in app.component.values()
+        for text in (*each.environment.values(), *each.variables.values(), *each.allowed_outbound_hosts)
+    ]
+    read = {name for text in texts for name in TEMPLATE.findall(text)}
+    return [name for name in app.variables if name not in read]
 
 
 def component_findings(name: str, checked: Checked, debug: tuple[str, ...]) -> list[Finding]:

@@ -77,3 +77,22 @@ def test_files_that_no_node_runs(tmp_path: Path) -> None:
         manifest, component = app_findings(load(tmp_path))
         assert (manifest.severity, component.severity) == ("ok", "error")
         assert "wasmdeploy build" in component.fix
+
+
+def test_variables_that_nobody_reads(tmp_path: Path) -> None:
+    """A variable reaches no guest but those of components that name it: in variables, environment or hosts."""
+    more = """
+variables = { one = "{{ one }}" }
+environment = { TWO = "a {{two}}" }
+allowed_outbound_hosts = ["https://{{ three }}"]
+[variables]
+one = { default = "1" }
+two = { default = "2" }
+three = { default = "3.example" }
+"""
+    (tmp_path / "wasmdeploy.toml").write_text(MANIFEST + more)
+    assert "variables" not in {each.check for each in app_findings(load(tmp_path))}
+    (tmp_path / "wasmdeploy.toml").write_text(MANIFEST + more + "token = { secret = true }\n")
+    (finding,) = (each for each in app_findings(load(tmp_path)) if each.check == "variables")
+    assert (finding.severity, finding.evidence) == ("warning", "token")
+    assert 'variables = { token = "{{ token }}" }' in finding.fix
