@@ -61,7 +61,7 @@ def test_two_instances_behind_the_shipped_traefik_job(tmp_path: Path) -> None:
         url, headers = f"http://127.0.0.1:{port}/env", {"host": "pair.localhost"}
         eventually("Traefik's job routes", lambda: _status(url, headers) == 200)
         httpx.get(f"http://127.0.0.1:{port}/panic", headers=headers)
-        assert "panic: as asked" in world.cli("logs", tmp_path, "--component", "web").stdout
+        assert "panic: as asked" in world.cli("logs", tmp_path, "--component", "pair").stdout
         assert "has no component 'api'" in world.cli("logs", tmp_path, "--component", "api", code=1).stderr
         follow = _followed(world, tmp_path, url.replace("/env", "/fail"), headers)
         assert any("the guest ended with exit code 3" in line for line in follow)
