@@ -83,7 +83,6 @@ def sources(world: World) -> Iterator[tuple[Path, Path]]:
     yield paths[0], paths[1]
     for path in paths:
         path.unlink()
-    eventually("no process is left", lambda: world.family() == [], PATIENCE)
 
 
 def with_volume(job: Json, *, readonly: bool = False) -> Json:
