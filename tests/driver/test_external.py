@@ -93,11 +93,14 @@ def test_fuel(tmp_path: Path) -> None:
 
 
 def test_instances_that_stay(tmp_path: Path) -> None:
-    """`isolation = "instance"` holds for this engine too."""
+    """`isolation = "instance"` holds for this engine too.
+
+    Not the order: the next request may find the last one's instance still at work, which brings another.
+    """
     source = rust_guest("rust-http")
     with Executor(tmp_path, task_of(source, isolation="instance", max_requests=3), source) as executor:
         executor.start()
-        assert [executor.request("/calls")[2] for _ in range(4)] == [b"1", b"2", b"3", b"1"]
+        assert {executor.request("/calls")[2] for _ in range(30)} == {b"1", b"2", b"3"}
 
 
 def test_directories(tmp_path: Path) -> None:
