@@ -8,11 +8,15 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """At most so much: of the ratio ours / peer, or of our own value. `aim` is the better one to come to."""
+    """At most so much: of the ratio ours / peer, or of our own value. `aim` is the better one to come to.
+
+    `ratio` bounds the ratio beside our own value: milliseconds depend on the machine, and a ratio hardly does.
+    """
 
     of: Literal["ratio", "ours"]
     most: float
     aim: float | None = None
+    ratio: float | None = None
 
     def met(self, ours: float, ratio: float | None) -> bool:
         """Whether a row comes to it."""
@@ -35,13 +39,15 @@ _CPU = (
     ("python-json-reused", _at_least(0.8)),
 )
 _PYTHON_FRESH = {False: _at_least(3), True: _at_least(0.85)}
+# On the machine that these were set for, the peer takes 6 ms from its start to the first answer, and 11 with Python.
+_FIRST_ANSWER = {"rust": Goal("ours", 15, ratio=15 / 6), "python": Goal("ours", 25, ratio=25 / 11)}
 _OWN = {
     ("slow-mix", "p99_growth"): Goal("ours", 5),
     ("wait-64x1s", "seconds"): Goal("ours", 2.5),
-    ("start-rust", "p50_ms"): Goal("ours", 15),
-    ("start-python", "p50_ms"): Goal("ours", 25),
-    ("wake-rust", "p50_ms"): Goal("ours", 15),
-    ("wake-python", "p50_ms"): Goal("ours", 25),
+    ("start-rust", "p50_ms"): _FIRST_ANSWER["rust"],
+    ("start-python", "p50_ms"): _FIRST_ANSWER["python"],
+    ("wake-rust", "p50_ms"): _FIRST_ANSWER["rust"],
+    ("wake-python", "p50_ms"): _FIRST_ANSWER["python"],
     ("density-parked", "pss_mb"): Goal("ours", 0.3),
     ("deploy", "seconds"): Goal("ratio", 1.2),
     ("density-rust", "pss_mb"): Goal("ours", 8),

@@ -83,12 +83,14 @@ def rows(
             _destroy(plugin, warm)
             if kind == "start":
                 say(f"{name}: one start after the other")
-                values = _starts(plugin, app, _precompiled(wasmtime, wasm), 10 * effort.rounds)
+                peer = _precompiled(wasmtime, wasm)
+                values = _beside(*_starts(plugin, app, peer, 10 * effort.rounds))
             elif kind == "wake":
                 say(f"{name}: one wake after the other")
                 one = app(1)
                 begin, again = partial(_start, plugin, one), partial(_ask, one)
-                values = {"": _quantiles(parked.wakes(data, begin, again, 10 * effort.rounds))}
+                other = partial(_peer_start, _precompiled(wasmtime, wasm), app(2))
+                values = _beside(*parked.wakes(data, begin, again, other, 10 * effort.rounds))
                 _destroy(plugin, one)
             elif language == "parked":
                 say(f"{name}: {apps[0]} apps")
@@ -109,7 +111,7 @@ def rows(
 
 def _starts(
     plugin: Plugin, app: Callable[[int], App], peer: list[str], count: int
-) -> Mapping[str, Mapping[str, float]]:
+) -> tuple[list[float], list[float]]:
     ours, theirs = [], []
     for number in range(1, count + 1):
         started = app(number)
@@ -119,6 +121,10 @@ def _starts(
         _destroy(plugin, started)
         theirs.append(_peer_start(peer, started))
         time.sleep(_QUIET_SECONDS)
+    return ours, theirs
+
+
+def _beside(ours: list[float], theirs: list[float]) -> Mapping[str, Mapping[str, float]]:
     return {"": _quantiles(ours), _PEER: _quantiles(theirs)}
 
 

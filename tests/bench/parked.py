@@ -32,9 +32,15 @@ def _parked(holder: socket.socket, count: int) -> None:
         count -= "parked" in decode(holder.recv(MAX_MESSAGE))
 
 
-def wakes(data_dir: Path, start: Callable[[], object], ask: Callable[[], object], count: int) -> list[float]:
-    """Seconds from a request to its answer, each by an app that was parked before."""
-    found = []
+def wakes(
+    data_dir: Path,
+    start: Callable[[], object],
+    ask: Callable[[], object],
+    peer: Callable[[], float],
+    count: int,
+) -> tuple[list[float], list[float]]:
+    """Seconds from a request to its answer, each by an app that was parked before; and what `peer` gives between."""
+    ours, theirs = [], []
     start()
     with watching(data_dir) as parked:
         for _ in range(count):
@@ -42,8 +48,9 @@ def wakes(data_dir: Path, start: Callable[[], object], ask: Callable[[], object]
             time.sleep(0.05)  # until the last of the old executor's processes is gone
             began = time.perf_counter()
             ask()
-            found.append(time.perf_counter() - began)
-    return found
+            ours.append(time.perf_counter() - began)
+            theirs.append(peer())  # while the app is not idle for long enough yet
+    return ours, theirs
 
 
 def density(

@@ -41,7 +41,7 @@ class Row:
 
     `case` ends in -c16 for 16 connections and has no such end for one. Where no peer runs the guest, `peer`,
     `peer_name` and `ratio` are None. `goal` is the most that `ratio` may be, or `ours` where `goal_of` says so; `aim`
-    is the better one to come to.
+    is the better one to come to. Where `ours` has a goal, `ratio` may have one, too: `ratio_goal`.
     """
 
     case: str
@@ -56,6 +56,8 @@ class Row:
     goal_of: str | None = None
     aim: float | None = None
     met: bool | None = None
+    ratio_goal: float | None = None
+    ratio_met: bool | None = None
 
 
 def rows(case: str, samples: Samples) -> list[Row]:
@@ -96,7 +98,10 @@ def _row(case: str, metric: str, ours: float, peer: float | None, peer_name: str
     if wanted is None:
         return row
     met = wanted.met(ours, ratio)
-    return replace(row, goal=round(wanted.most, 3), goal_of=wanted.of, aim=wanted.aim, met=met)
+    row = replace(row, goal=round(wanted.most, 3), goal_of=wanted.of, aim=wanted.aim, met=met)
+    if wanted.ratio is None or ratio is None:
+        return row
+    return replace(row, ratio_goal=round(wanted.ratio, 3), ratio_met=ratio <= wanted.ratio)
 
 
 def as_json(found: Iterable[Row]) -> str:
@@ -119,8 +124,14 @@ def _cells(row: Row) -> tuple[str, ...]:
 def _goal(row: Row) -> str:
     if row.goal is None:
         return ""
-    said = f"{'' if row.goal_of == 'ratio' else 'ours '}≤ {row.goal:.2f} {'met' if row.met else 'MISSED'}"
+    said = ("" if row.goal_of == "ratio" else "ours ") + _judged(row.goal, row.met)
+    if row.ratio_goal is not None:
+        said += f", ratio {_judged(row.ratio_goal, row.ratio_met)}"
     return f"{said} (aim {row.aim:.2f})" if row.aim is not None else said
+
+
+def _judged(most: float, met: bool | None) -> str:
+    return f"≤ {most:.2f} {'met' if met else 'MISSED'}"
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -37,7 +37,7 @@ def test_a_case_without_a_peer_has_no_ratio():
     assert found[1] == {
         "case": "cgi", "metric": "cpu_ms", "unit": "ms/request", "ours": 2.0,
         "peer": None, "peer_name": None, "ratio": None, "better": "lower",
-        "goal": None, "goal_of": None, "aim": None, "met": None,
+        "goal": None, "goal_of": None, "aim": None, "met": None, "ratio_goal": None, "ratio_met": None,
     }  # fmt: skip
 
 
@@ -82,3 +82,21 @@ def test_goals_of_slow_requests_are_our_own_values():
     assert [(row.metric, row.met) for row in grown] == [
         ("p99_alone_ms", None), ("p99_mixed_ms", None), ("p99_growth", True),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("case", "ours", "peer", "said"),
+    [
+        ("start-rust", 30.0, 12.5, "ours ≤ 15.00 MISSED, ratio ≤ 2.50 met"),
+        ("wake-rust", 14.0, 5.0, "ours ≤ 15.00 met, ratio ≤ 2.50 MISSED"),
+        ("wake-python", 24.0, 11.0, "ours ≤ 25.00 met, ratio ≤ 2.27 met"),
+    ],
+)
+def test_first_answers_have_two_goals(case, ours, peer, said):
+    """Milliseconds for one machine, and a ratio for all others; each is judged by itself, and p99 is not."""
+    values = {"p50_ms": ours, "p99_ms": 2 * ours}
+    found = other_rows(case, {"": values, PEER: {"p50_ms": peer, "p99_ms": 2 * peer}})
+    assert [(row.metric, row.goal is not None, row.ratio_goal is not None) for row in found] == [
+        ("p50_ms", True, True), ("p99_ms", False, False),
+    ]  # fmt: skip
+    assert said in table(found)
