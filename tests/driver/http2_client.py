@@ -11,6 +11,7 @@ from typing import Any
 from h2 import events
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 
 from tests.driver.served import Client
@@ -51,6 +52,19 @@ class Http2Client:
             self.h2.send_data(number, body, end_stream=True)
         self.flush()
         return number
+
+    def take_back(self, *extra: tuple[bytes, bytes], head=HEAD) -> None:
+        """Make a request and its reset, which go out with what is sent next."""
+        number = self.h2.get_next_available_stream_id()
+        self.h2.send_headers(number, [*head, *extra])
+        self.h2.reset_stream(number, ErrorCodes.CANCEL)
+
+    async def settled(self) -> None:
+        """Wait until the server has looked at all that was sent."""
+        data = struct.pack(">Q", len(self.events))
+        self.h2.ping(data)
+        self.flush()
+        await self.until(lambda event: isinstance(event, events.PingAckReceived) and event.ping_data == data)
 
     async def until(self, met: Callable[[Any], bool]) -> Any:
         """The first event that is met, from the beginning; None where the connection ends before."""

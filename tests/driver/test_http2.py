@@ -571,13 +571,41 @@ def test_rapid_reset_is_bounded() -> None:
         async with connected(served) as client:
             with contextlib.suppress(ConnectionError):
                 for _ in range(2000):
-                    client.h2.reset_stream(client.ask(), ErrorCodes.CANCEL)
+                    client.take_back()
                 client.flush()
                 await client.client.writer.drain()
             assert (await client.goaway())[1] == ErrorCodes.ENHANCE_YOUR_CALM
         assert len(served.asked) < 1000
 
     run(scenario, patience=Patience(linger=30))
+
+
+@pytest.mark.parametrize("how", ["refused", "asked to go on", "given more room"])
+def test_a_request_that_is_taken_back_at_once(how: str) -> None:
+    """What it would have been told is left out, and the requests beside it are answered."""
+
+    async def scenario(served: Served) -> None:
+        async with connected(served) as client:
+            wait = (*HEAD[:3], (b":path", b"/wait"))
+            if how == "refused":  # since guests work for as many
+                for _ in range(MOST_STREAMS - 1):
+                    client.h2.reset_stream(client.ask(head=wait), ErrorCodes.CANCEL)
+            beside = client.ask(head=wait)
+            await until_asked(client, served, MOST_STREAMS if how == "refused" else 1)
+            if how == "given more room":
+                number = client.ask(head=POST, body=b"")
+                for size in (16_384, MOST_WAITING // 4 - 16_385):
+                    client.h2.send_data(number, bytes(size))
+                await client.settled()
+                client.h2.send_data(number, b"a")  # now it would be told
+                client.h2.reset_stream(number, ErrorCodes.CANCEL)
+            extra = ((b"expect", b"100-continue"),) if how == "asked to go on" else ()
+            client.take_back(*extra, head=POST if extra else HEAD)
+            await client.settled()
+            served.go.set()
+            assert await client.status(beside) == 200
+
+    run(scenario)
 
 
 def test_a_client_that_does_not_read_its_pings() -> None:

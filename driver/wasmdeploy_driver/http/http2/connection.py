@@ -85,10 +85,12 @@ class Http2Connection(asyncio.Protocol):
                 self._close(code)
                 return
             try:
-                for event in self.h2.receive_data(piece):
-                    self._take(event)
+                received = self.h2.receive_data(piece)
             except ProtocolError:  # h2 has told the client in a GOAWAY
                 self._end(linger=True)
+                return
+            for event in received:
+                self._take(event)
         self.flush()
 
     def eof_received(self) -> bool:
@@ -166,7 +168,8 @@ class Http2Connection(asyncio.Protocol):
     def _request(self, number: int, fields: Headers, *, ended: bool) -> None:
         # A guest works on when its client has taken the request back: it counts as long as it does.
         if self._leaving or len(self._streams) >= MOST_STREAMS:
-            self.h2.reset_stream(number, ErrorCodes.REFUSED_STREAM)
+            with contextlib.suppress(ProtocolError):  # the client took it back in the same breath
+                self.h2.reset_stream(number, ErrorCodes.REFUSED_STREAM)
             return
         self._last = number
         if not self.gate.closed:

@@ -143,7 +143,8 @@ class Stream:
         expects = self._head is not None and self._head.expects
         if expects and not (self._continued or self._begun or self._size or self._gone):
             self._continued = True
-            self._carrier.h2.send_headers(self._number, [(b":status", b"100")])
+            with contextlib.suppress(ProtocolError):  # its reset has come, and is looked at next
+                self._carrier.h2.send_headers(self._number, [(b":status", b"100")])
             self._carrier.flush()
 
     def taken(self, size: int) -> None:
@@ -151,7 +152,8 @@ class Stream:
         self._owed += size
         if self._owed >= _PORTION and not (self._ended or self._gone):
             owed, self._owed = self._owed, 0
-            self._carrier.h2.increment_flow_control_window(owed, self._number)
+            with contextlib.suppress(ProtocolError, KeyError):  # its reset has come, and is looked at next
+                self._carrier.h2.increment_flow_control_window(owed, self._number)
             self._carrier.flush()
 
     def left(self) -> None:
