@@ -4,11 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import os
+import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NoReturn
+
+MOST_DESCRIPTORS = 253  # the kernel's bound for one message of a socket
+
+
+def fork() -> tuple[int, socket.socket]:
+    """Fork: the child's pid, 0 in the child, and on either side its end of a socket that keeps messages apart.
+
+    Raises OSError.
+    """
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        child = os.fork()
+    except OSError:
+        ours.close()
+        theirs.close()
+        raise
+    own, other = (ours, theirs) if child else (theirs, ours)
+    other.close()
+    return child, own
 
 
 def end_after(life: Callable[[], int]) -> NoReturn:
@@ -32,6 +52,13 @@ def close_all_but(kept: Iterable[int]) -> None:
         os.closerange(low, descriptor)
         low = descriptor + 1
     os.closerange(low, os.sysconf("SC_OPEN_MAX"))
+
+
+def write_to(log: int) -> None:
+    """Have what this process says go to `log`, a descriptor that is closed."""
+    for stream in (1, 2):
+        os.dup2(log, stream)
+    os.close(log)
 
 
 def start_time(pid: int) -> int:

@@ -22,9 +22,8 @@ from collections.abc import Callable, Sequence
 
 from wasmdeploy_driver.app.memfile import whole
 from wasmdeploy_driver.app.process import Load, end_with, live
-from wasmdeploy_driver.forked import close_all_but, end_after
+from wasmdeploy_driver.forked import MOST_DESCRIPTORS, close_all_but, end_after, fork, write_to
 
-_MOST_DESCRIPTORS = 253  # the kernel's bound for one message
 _FULL_SECONDS = 0.5
 _MOST_TASK = 4096  # bytes of a path
 _BEGUN = b"begun"
@@ -44,12 +43,10 @@ class Stem:
     @classmethod
     def fork(cls, load: Load, program: Sequence[str], begin: Begin | None = None) -> Stem:
         """Fork the stem off this process, which has one thread; `begin` is called in it with what `tell` says."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        child = os.fork()
+        child, connection = fork()
         if not child:
-            end_after(lambda: _live(theirs, load, begin))
-        theirs.close()
-        stem = cls(ours, program)
+            end_after(lambda: _live(connection, load, begin))
+        stem = cls(connection, program)
         stem._forked = child
         return stem
 
@@ -103,13 +100,11 @@ class Stem:
 def _live(connection: socket.socket, load: Load, begin: Begin | None) -> int:
     close_all_but({connection.fileno()})
     if begin is not None:
-        task, descriptors, _, _ = socket.recv_fds(connection, _MOST_TASK, _MOST_DESCRIPTORS)
+        task, descriptors, _, _ = socket.recv_fds(connection, _MOST_TASK, MOST_DESCRIPTORS)
         if not task:
             return 0  # there is none for it
         log, *more = descriptors
-        for stream in (1, 2):
-            os.dup2(log, stream)
-        os.close(log)
+        write_to(log)
         if not begin(task.decode(), more):
             return 1
         connection.send(_BEGUN)
@@ -124,7 +119,7 @@ def serve(connection: socket.socket, load: Load) -> None:
     gc.collect()
     gc.freeze()  # pages that the collector does not write stay shared
     while True:
-        message, descriptors, _, _ = socket.recv_fds(connection, 64, _MOST_DESCRIPTORS)
+        message, descriptors, _, _ = socket.recv_fds(connection, 64, MOST_DESCRIPTORS)
         if not message:
             return
         try:

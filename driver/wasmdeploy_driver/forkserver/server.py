@@ -15,7 +15,7 @@ from wasmdeploy_driver.executor import netns
 from wasmdeploy_driver.executor.beginning import Beginning
 from wasmdeploy_driver.executor.parking import Wake
 from wasmdeploy_driver.executor.title import show_executor
-from wasmdeploy_driver.forked import close_all_but, end_after, start_time
+from wasmdeploy_driver.forked import close_all_but, end_after, start_time, write_to
 from wasmdeploy_driver.forkserver.message import DESCRIPTORS, MAX_MESSAGE, decode, encode
 from wasmdeploy_driver.forkserver.spare import Spare, begin
 
@@ -107,8 +107,6 @@ def _become(
     log, control, *namespace = descriptors
     state = decode(message)["state"]
     show_executor(state)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    os.close(log)
+    write_to(log)
     with socket.socket(fileno=control) as listener:
         return executor([state], listener, None, beginning, namespace)

@@ -15,9 +15,8 @@ from collections.abc import Callable, Sequence
 from wasmdeploy_driver.executor.beginning import Beginning
 from wasmdeploy_driver.executor.rehearsal import rehearse
 from wasmdeploy_driver.executor.title import show_arguments, show_name
-from wasmdeploy_driver.forked import close_all_but, end_after
+from wasmdeploy_driver.forked import MOST_DESCRIPTORS, close_all_but, end_after, fork
 
-MOST_DESCRIPTORS = 253  # the kernel's bound for one message
 _MOST_MESSAGE = 16 << 10
 _READY = b"ready"
 # After the last start: the next one would rather be forked at once than wait for a processor.
@@ -81,12 +80,10 @@ class Spare:
             self._connection = None
 
     def _fork(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            pid = os.fork()
-            if not pid:
-                end_after(lambda: self._live(theirs))
-        self._connection, self.pid = ours, pid
+        pid, connection = fork()
+        if not pid:
+            end_after(lambda: self._live(connection))
+        self._connection, self.pid = connection, pid
 
     def _live(self, connection: socket.socket) -> int:
         close_all_but({connection.fileno()})

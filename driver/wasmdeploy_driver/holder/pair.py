@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
-from wasmdeploy_driver.forked import close_all_but
+from wasmdeploy_driver.forked import close_all_but, fork
 
 
 class Following(Exception):  # noqa: N818  # no error: the way out of the loop for a process that was just forked
@@ -65,15 +65,12 @@ class Second:
             self._connection = None
 
     def _fork(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        pid = os.fork()
+        pid, connection = fork()
         if not pid:
-            ours.close()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the first one ends both
-            close_all_but({theirs.fileno(), *self._let_go()})
-            raise Following(theirs)
-        theirs.close()
-        ours.setblocking(False)
-        self._connection, self.pid = ours, pid
+            close_all_but({connection.fileno(), *self._let_go()})
+            raise Following(connection)
+        connection.setblocking(False)
+        self._connection, self.pid = connection, pid

@@ -15,7 +15,7 @@ from wasmdeploy_driver.executor.beginning import Beginning
 from wasmdeploy_driver.executor.holder import decode, encode
 from wasmdeploy_driver.executor.parking import Shelved, Wake
 from wasmdeploy_driver.executor.title import show_executor
-from wasmdeploy_driver.forked import close_all_but, end_after, start_time
+from wasmdeploy_driver.forked import close_all_but, end_after, start_time, write_to
 from wasmdeploy_driver.forkserver.spare import Spare, begin
 from wasmdeploy_driver.holder.holdings import Held
 
@@ -80,10 +80,7 @@ def _become(
 ) -> int:
     show_executor(shown)
     state = Path(shown)
-    log = os.open(state / control.LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    for stream in (1, 2):
-        os.dup2(log, stream)
-    os.close(log)
+    write_to(os.open(state / control.LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600))
     record(state, os.getpid())
     with socket.socket(fileno=wake.shelved.control) as listener:
         return executor([shown], listener, wake, beginning, namespace)
