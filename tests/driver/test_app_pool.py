@@ -147,6 +147,24 @@ def test_many_requests_are_worth_a_process():
     asyncio.run(scenario())
 
 
+def test_each_slot_is_worth_a_process():
+    """Where requests keep coming to the thread beside a busy process, another is started, and none beyond the bounds."""
+
+    async def scenario():
+        world = World(slots=3, most=3, patience=10.0)
+        for started in (1, 2, 2):
+            for _ in range(200):
+                world.submit()
+                world.thread.answer()
+            assert len(world.engines.started) == started
+            engine = world.engines.started[-1]
+            if not engine.ready:
+                engine.be_ready()
+                world.submit()  # keeps it busy
+
+    asyncio.run(scenario())
+
+
 def test_one_component_at_its_limit():
     """A component that has as many runs as it may have waits, and lets the others pass."""
 

@@ -61,10 +61,12 @@ class Pool:
         self, thread: ThreadLike, start: Starter, bounds: PoolBounds, stuck: Callable[[], None] = lambda: None
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._workers = Workers(thread, start, self, most=bounds.most, idle=bounds.idle, stuck=stuck)
+        self._slots = bounds.slots or len(os.sched_getaffinity(0))
+        self._workers = Workers(
+            thread, start, self, most=bounds.most, slots=self._slots, idle=bounds.idle, stuck=stuck
+        )
         self._bounds = bounds
         self._quota = Quota(most=bounds.most)
-        self._slots = bounds.slots or len(os.sched_getaffinity(0))
         self._slots_taken = 0
         self._running: dict[Running, None] = {}
         self._queue: deque[Exchange] = deque()

@@ -15,7 +15,8 @@ from wasmdeploy_driver.timer import Timer
 
 _GROW_SECONDS = 0.002
 _AGAIN_SECONDS = 0.1
-# So many requests within so many seconds are worth a process, which answers them with less work than the thread.
+# So many requests of the thread within so many seconds are worth a process: it answers with less work, since the thread
+# and the event loop wait for each other, for the interpreter.
 _MANY_RUNS = 64
 _MANY_SECONDS = 2.0
 
@@ -65,6 +66,8 @@ class Queue(Protocol):
 class Workers:
     """At most `most` of them serve a queue; a process ends after `idle` seconds without a request.
 
+    Requests that keep coming have a process for each of the `slots`, those that compute at once.
+
     `stuck` is called when no guest can be run any more.
     """
 
@@ -75,6 +78,7 @@ class Workers:
         queue: Queue,
         *,
         most: int,
+        slots: int,
         idle: float,
         stuck: Callable[[], None],
     ) -> None:
@@ -84,6 +88,7 @@ class Workers:
         self._queue = queue
         # The thread is one of them; but what only a process may run has one in any case.
         self._most_engines = max(1, most - 1)
+        self._busy_engines = min(slots, self._most_engines)
         self._idle_seconds = idle
         self._stuck = stuck
         self._idle: list[EngineLike] = []
@@ -108,7 +113,6 @@ class Workers:
 
     def take(self, *, process: bool) -> Worker | None:
         """An idle one, which must be a `process` for some requests; None where there is none."""
-        # A process comes first: the thread and the event loop wait for each other, for the interpreter.
         while self._idle:
             engine = self._idle.pop()
             if not engine.spoiled:
@@ -151,12 +155,13 @@ class Workers:
             self._stuck()
 
     def _count_thread_run(self) -> None:
-        """Start a process where requests keep coming, though one after the other."""
+        """Start a process where requests keep coming to the thread, though one after the other."""
         self._thread_runs += 1
         if self._thread_runs < _MANY_RUNS:
             return
         now = self._loop.time()
-        if now - self._thread_since < _MANY_SECONDS and not self._engines and not self._closed:
+        many = now - self._thread_since < _MANY_SECONDS and len(self._engines) < self._busy_engines
+        if many and all(engine.ready for engine in self._engines) and not self._closed:
             self._add()
         self._thread_runs, self._thread_since = 0, now
 
