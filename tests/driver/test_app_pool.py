@@ -148,7 +148,7 @@ def test_many_requests_are_worth_a_process():
 
 
 def test_each_slot_is_worth_a_process():
-    """Where requests keep coming to the thread beside a busy process, another is started, and none beyond the bounds."""
+    """Where requests keep coming to the thread beside a busy process, another starts, and none beyond the bounds."""
 
     async def scenario():
         world = World(slots=3, most=3, patience=10.0)
