@@ -199,7 +199,6 @@ def test_terminal_is_interrupted(serving):
             await asyncio.sleep(0.02)
         while b"spin.wasm\r\n" not in outputs["stdout"]:
             await asyncio.sleep(0.02)
-        await asyncio.sleep(0.2)  # the child takes Ctrl-C back before it compiles
         typed.put_nowait(b"\x03")
         typed.put_nowait(b"echo still here; exit 5\n")
         return await running, outputs["stdout"]

@@ -31,11 +31,13 @@ def _run(place: Place, streams: Streams, arguments: Sequence[str]) -> int:
     if module.startswith("/"):
         raise ConfigError(f"run: {module}: a module lies below the task directory, as in local/tool.wasm")
     launch = _as_command(place.launch, module, tuple(rest))
+    # Ctrl-C is the guest's, and this process goes on: it waits until both are ready for it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     child = os.fork()  # this process has one thread, and no engine yet
     if not child:
         os._exit(_guest(launch, streams))
-    # Ctrl-C is the guest's; this process goes on.
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
         _, status = os.waitpid(child, 0)
     finally:
@@ -49,6 +51,7 @@ def _run(place: Place, streams: Streams, arguments: Sequence[str]) -> int:
 
 def _guest(launch: Launch, streams: Streams) -> int:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
         if streams.out == 2:
             os.dup2(2, 1)
