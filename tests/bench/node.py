@@ -97,8 +97,7 @@ def rows(
                 all_of_them = [app(number) for number in range(1, int(apps[0]) + 1)]
                 starts = [partial(_start, plugin, each) for each in all_of_them]
                 values = {"": parked.density(data, plugin.process.pid, starts, _IDLE_SECONDS)}
-                with ThreadPoolExecutor(_AT_ONCE) as pool:
-                    list(pool.map(partial(_destroy, plugin), all_of_them))
+                _destroy_all(plugin, all_of_them)
             else:
                 say(f"{name}: {apps[0]} apps")
                 values = {"": _density(plugin, app, int(apps[0]))}
@@ -184,8 +183,7 @@ def _density(plugin: Plugin, app: Callable[[int], App], count: int) -> Mapping[s
             "plugin_percent": idle * 100 / _IDLE_SECONDS,
         }
     finally:
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(lambda each: _destroy(plugin, each), apps))
+        _destroy_all(plugin, apps)
 
 
 def _family(pid: int) -> list[int]:
@@ -257,6 +255,15 @@ def _ask(app: App) -> None:
             raise BenchError(f"the app answered {answer.status} {body[:80]!r}")
     finally:
         connection.close()
+
+
+def _destroy_all(plugin: Plugin, apps: Iterable[App]) -> None:
+    """End each, whatever becomes of the others: what is left goes on without the plugin."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        ended = [pool.submit(_destroy, plugin, each) for each in apps]
+    failed = [error for each in ended if (error := each.exception()) is not None]
+    if failed:
+        raise BenchError(f"{len(failed)} of {len(ended)} apps could not be ended: {failed[0]}")
 
 
 def _destroy(plugin: Plugin, app: App) -> None:

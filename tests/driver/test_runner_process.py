@@ -1,17 +1,15 @@
 """Processes that stay the same ones."""
 
 import dataclasses
-import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.driver.plugin_process import runs, until
 from wasmdeploy_driver.errors import ExecutorError
 from wasmdeploy_driver.runner.process import identify
+from wasmdeploy_driver.runner.session import end_session
 
 
 @pytest.fixture
@@ -44,30 +42,11 @@ def test_other_process_with_the_pid_is_left_alone(child):
         assert not other.alive
         assert not other.send(signal.SIGKILL)
         assert other.join(0)
-        other.kill_session()
+        end_session(other)
     assert process.alive
-
-
-def test_session_is_killed_after_its_leader_died():
-    """Children of a dead leader are found by the session."""
-    code = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid, flush=True)"
-    leader = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
-    process = identify(leader.pid)
-    orphan = int(leader.stdout.readline())
-    leader.stdout.close()
-    leader.wait()
-    assert runs(orphan)
-    process.kill_session()
-    until(lambda: not runs(orphan), "the orphan is gone")
 
 
 def test_no_process_no_identity():
     """A pid that is free has no identity."""
     with pytest.raises(ExecutorError, match="ended at once"):
         identify(int(Path("/proc/sys/kernel/pid_max").read_text()) + 1)
-
-
-def test_own_session_is_never_meant(child):
-    """Killing one session leaves ours."""
-    identify(child.pid).kill_session()
-    assert runs(os.getpid())

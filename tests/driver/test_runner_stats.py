@@ -8,6 +8,7 @@ import pytest
 
 from tests.driver.plugin_process import until
 from wasmdeploy_driver.runner.process import identify
+from wasmdeploy_driver.runner.session import end_session
 from wasmdeploy_driver.runner.stats import Sampler
 
 BUSY = "import subprocess, sys; subprocess.Popen(['sleep', '600']); print(flush=True)\nwhile True: pass"
@@ -18,7 +19,7 @@ def busy():
     process = subprocess.Popen([sys.executable, "-c", BUSY], stdout=subprocess.PIPE, start_new_session=True)
     process.stdout.readline()
     yield process
-    identify(process.pid).kill_session()
+    end_session(identify(process.pid))
     process.wait()
     process.stdout.close()
 

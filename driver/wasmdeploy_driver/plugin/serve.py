@@ -10,6 +10,7 @@ import resource
 import signal
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc.aio  # noqa: TID251  # at home here
 
@@ -34,6 +35,7 @@ CORE_PROTOCOL = 1
 APP_PROTOCOL = 2
 
 _GRACE = 0.1
+_THREADS = 64  # Nomad stops many tasks at once, and each waits for what it ends
 _NO_LIMIT = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 _LOG = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ def main(command: Sequence[str] = EXECUTOR) -> None:
 
 async def _serve(handshake: int, driver: Driver) -> None:
     loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(_THREADS))
     end = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, end.set)
     for ignored in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to the agent's whole group

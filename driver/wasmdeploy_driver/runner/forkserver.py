@@ -16,6 +16,7 @@ from wasmdeploy_driver.errors import ExecutorError
 from wasmdeploy_driver.executor import control
 from wasmdeploy_driver.forkserver.message import MAX_MESSAGE, decode, encode
 from wasmdeploy_driver.runner.process import Process, boot_id
+from wasmdeploy_driver.runner.session import end_session
 
 PROGRAM = (sys.executable, "-I", "-m", "wasmdeploy_driver.forkserver")
 LOG = "fork-server.log"
@@ -157,4 +158,4 @@ class ForkServer:
 def _kill(answer: asyncio.Future[Forked]) -> None:
     """End an executor whose caller has given up meanwhile."""
     if not answer.cancelled() and answer.exception() is None:
-        answer.result().process.kill_session()
+        answer.get_loop().run_in_executor(None, end_session, answer.result().process)

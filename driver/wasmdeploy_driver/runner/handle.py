@@ -20,6 +20,7 @@ from wasmdeploy_driver.runner.client import OnEvent
 from wasmdeploy_driver.runner.exec import Input, Output
 from wasmdeploy_driver.runner.exit import ExitStatus, ended_at, exit_without_record, read_exit, write_exit
 from wasmdeploy_driver.runner.parking import Parking, Woken
+from wasmdeploy_driver.runner.session import end_session
 from wasmdeploy_driver.runner.spawn import Child, executor_of
 from wasmdeploy_driver.runner.state import State
 from wasmdeploy_driver.runner.stats import Sampler
@@ -77,7 +78,7 @@ class Handle:
         """End the executor and its children at once; returns when they are gone."""
         while self.exit is None:
             await self._drop(ExitStatus(128 + signal.SIGKILL, signal.SIGKILL))
-            self.process.kill_session()
+            self.process.send(signal.SIGKILL)  # `_watch` ends its children
             await asyncio.wait({self._end}, timeout=_AGAIN)  # it may just be woken
 
     async def _drop(self, end: ExitStatus) -> bool:
@@ -148,7 +149,7 @@ class Handle:
         lost = self.is_parked and self._dropped is None
         self._awake.set()
         # Workers of an executor that died without clearing up; first, while our zombie still holds the pid.
-        self.process.kill_session()
+        await asyncio.to_thread(end_session, self.process)
         wait_status = await self._child.status() if self._child is not None else None
         directory = self.state.directory
         if lost:

@@ -20,6 +20,7 @@ from wasmdeploy_driver.executor.control import EXECUTOR, LAUNCH, LOG, RECORD
 from wasmdeploy_driver.executor.holder import SOCKET, ask
 from wasmdeploy_driver.executor.launch import Cgroup, Launch
 from wasmdeploy_driver.runner.process import Process, identify
+from wasmdeploy_driver.runner.session import end_session
 
 _DYING = 5.0
 
@@ -65,7 +66,7 @@ class Spawned:
 
     async def undo(self) -> None:
         """Kill it and remove its state directory."""
-        await asyncio.to_thread(self.process.kill_session)
+        await asyncio.to_thread(end_session, self.process)
         await asyncio.to_thread(self.process.join, _DYING)
         await self.child.status()
         await asyncio.to_thread(_clear_cgroup, self.directory)
@@ -165,7 +166,7 @@ def discard(directory: Path) -> None:
     with contextlib.suppress(OSError, ValueError):  # a parked task is nobody's any more, and not woken
         ask(directory.parent.parent / SOCKET, {"drop": str(directory)}, _DYING)
     if (entry := read_record(directory)) is not None:
-        entry.executor.kill_session()
+        end_session(entry.executor)
         entry.executor.join(_DYING)  # what still dies may still write
     _clear_cgroup(directory)
     with contextlib.suppress(FileNotFoundError):
