@@ -22,11 +22,12 @@ _MARKS = {"ok": "green", "note": "cyan", "warning": "bold yellow", "error": "bol
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How much is said: what --quiet, --verbose and --debug ask for."""
+    """How much is said, and to whom: what --quiet, --verbose, --debug and --json ask for."""
 
     quiet: bool = False
     verbose: bool = False
     debug: bool = False
+    json: bool = False
 
 
 _manner: ContextVar[Manner] = ContextVar("manner", default=Manner())  # noqa: B039  it is frozen
@@ -181,9 +182,10 @@ class Output:
             paper.print(Text(f"        {line}", style="dim"))
 
     def error(self, message: str, hint: str = "") -> None:
-        """Print the one line that says what failed, and the next step below it."""
+        """Print the one line that says what failed, and the next step below it; with `--json` one object on stdout."""
         if self.json_mode:
             self.data({"error": message, "hint": hint})
+            return
         from rich.text import Text
 
         self.words.print(Text.assemble(("error: ", "bold red"), harmless(message)))

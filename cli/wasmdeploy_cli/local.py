@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,17 +62,6 @@ def bound(host: str, port: int) -> socket.socket:
     from wasmdeploy_driver.executor import serve as serving
 
     return serving.listen(host, port)
-
-
-def pairs(items: Iterable[str], option: str) -> dict[str, str]:
-    """K=V items as a map; raises ConfigError."""
-    found = {}
-    for item in items:
-        key, equals, value = item.partition("=")
-        if not equals or not key:
-            raise ConfigError(f"{option} {item}: expected KEY=VALUE")
-        found[key] = value
-    return found
 
 
 def volumes_here(app: App, given: Mapping[str, str]) -> tuple[Volume, ...]:

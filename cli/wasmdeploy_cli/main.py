@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextvars
 import os
 import sys
-from typing import Annotated
+import traceback
+from typing import Annotated, NoReturn
 
 import typer
+from typer._click.exceptions import NoArgsIsHelpError, UsageError  # typer's own copy, their only door
 
 from wasmdeploy_cli import console
 from wasmdeploy_cli.commands.late import late_group
@@ -68,9 +70,23 @@ def main() -> None:
 
 def _run() -> None:
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
     except WasmdeployError as error:
         if console.manner().debug:
-            raise
-        console.Output(json_mode="--json" in sys.argv).error(error.message, error.hint)
+            traceback.print_exception(error)
+        _fail(error.message, error.hint, error.exit_code, as_json=console.manner().json)
+    except NoArgsIsHelpError as error:
+        error.show()
         sys.exit(error.exit_code)
+    except UsageError as error:
+        message = error.format_message().removesuffix(".")
+        hint = f"see: {error.ctx.command_path} --help" if error.ctx else ""
+        # Options that cannot be read have told nobody about --json.
+        _fail(message[:1].lower() + message[1:], hint, error.exit_code, as_json="--json" in sys.argv)
+    except typer.Abort:
+        _fail("the input ended before an answer", "", 1, as_json=console.manner().json)
+
+
+def _fail(message: str, hint: str, code: int, *, as_json: bool) -> NoReturn:
+    console.Output(as_json).error(message, hint)
+    sys.exit(code)

@@ -2,7 +2,7 @@ import pytest
 
 from tests.cli.manifest.sample import SMALL, app
 from wasmdeploy_cli.errors import ConfigError, GuestError
-from wasmdeploy_cli.local import address, pairs, run_once, volumes_here
+from wasmdeploy_cli.local import address, run_once, volumes_here
 from wasmdeploy_driver.executor.launch import Volume
 
 
@@ -25,18 +25,6 @@ def test_no_addresses(text):
     """What is no HOST:PORT is refused."""
     with pytest.raises(ConfigError, match="expected HOST:PORT"):
         address(text)
-
-
-def test_pairs():
-    """K=V items are a map; only the first = divides, and the last of a key holds."""
-    assert pairs(["a=1", "b=", "c=x=y", "a=2"], "--env") == {"a": "2", "b": "", "c": "x=y"}
-
-
-@pytest.mark.parametrize("item", ["", "a", "=1"])
-def test_no_pairs(item):
-    """What is no K=V is refused by the option's name."""
-    with pytest.raises(ConfigError, match="--env"):
-        pairs([item], "--env")
 
 
 @pytest.mark.parametrize(

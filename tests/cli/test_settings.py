@@ -1,3 +1,4 @@
+import re
 import ssl
 from pathlib import Path
 
@@ -140,12 +141,28 @@ def test_the_rest_of_the_usual_variables(tmp_path):
         ("VAULT_ADDR", "unix:///v"),
         ("CONSUL_HTTP_ADDR", "unix:///c"),
         ("TRAEFIK_ADDR", "x"),
+        ("NOMAD_ADDR", "http://"),
+        ("NOMAD_ADDR", "http://nomad:port"),
+        ("NOMAD_ADDR", "http://nomad:99999"),
+        ("NOMAD_ADDR", "http://no mad"),
+        ("NOMAD_ADDR", "http://nomad/?region=eu"),
+        ("CONSUL_HTTP_ADDR", "consul:x"),
     ],
 )
 def test_addresses_that_are_none(name, value):
     """An address that is no HTTP URL is refused by the name of its variable."""
-    with pytest.raises(ConfigError, match=f"{name}={value}"):
+    with pytest.raises(ConfigError, match=re.escape(f"{name}={value}: no http")):
         from_environment({"NOMAD_ADDR": "http://n", name: value})
+
+
+def test_empty_is_not_set(monkeypatch):
+    """As for HashiCorp's own tools, a variable that is empty says nothing."""
+    monkeypatch.setattr("wasmdeploy_cli.stack.state.current", lambda: None)
+    empty = dict.fromkeys(("NOMAD_ADDR", "CONSUL_HTTP_ADDR", "VAULT_ADDR", "TRAEFIK_ADDR"), "")
+    found = settings(empty)
+    assert found == settings({})
+    assert found.nomad == "http://127.0.0.1:4646"
+    assert vault_settings({**empty, "VAULT_ADDR": "http://v"}).nomad == found.nomad
 
 
 def test_a_token_file_that_cannot_be_read(tmp_path):

@@ -123,7 +123,7 @@ def test_our_own_command(world: World, allocation: str) -> None:
     )  # fmt: skip
     assert piped.stdout == "first\n"
     assert "these run: " in world.cli(*exec_, "--instance", "nope", "routes", code=1).stderr
-    assert "--json wants a line" in world.cli(*exec_, "--json", code=2).stderr
+    assert "--json wants a line" in world.cli(*exec_, "--json", code=2).stdout
 
 
 def own(world: World) -> dict[str, str]:

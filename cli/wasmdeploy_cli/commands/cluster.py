@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wasmdeploy_cli.console import Output
+from wasmdeploy_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from wasmdeploy_cli.deployment.deploy import Registered
@@ -18,6 +19,13 @@ def connected(
     path: Path | None, app: str, namespace: str, environment: str = ""
 ) -> tuple[Target, Settings, Nomad]:
     """The job that a command means, the cluster's settings, and Nomad; raises ConfigError."""
+    if app and path not in (None, Path()):
+        raise ConfigError(f"--app {app} and the manifest at {path} both name an app", "give one of them")
+    if app and environment:
+        raise ConfigError(
+            f"--env {environment} is of a manifest, and --app {app} reads none",
+            "leave one of them out; --namespace says where the app is",
+        )
     from wasmdeploy_cli.deployment.target import target
     from wasmdeploy_cli.nomad import Nomad, settings
 

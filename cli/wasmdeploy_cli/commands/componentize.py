@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from wasmdeploy_cli.commands.options import Json
+from wasmdeploy_cli.commands.options import Json, repeated
 from wasmdeploy_cli.console import Output
 
 
@@ -19,7 +19,7 @@ def command(
     output: Annotated[Path, typer.Option("--output", "-o", help="The component to write.")],
     path: Annotated[
         list[Path] | None,
-        typer.Option("--path", "-p", metavar="DIR", help="Directory to import from; may be repeated."),
+        repeated("--path", "-p", metavar="DIR", help="Directory to import from"),
     ] = None,
     as_json: Json = False,
 ) -> None:

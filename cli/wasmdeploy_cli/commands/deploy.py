@@ -16,6 +16,7 @@ from wasmdeploy_cli.commands.options import (
     Replace,
     Timeout,
     Variables,
+    canaries,
 )
 from wasmdeploy_cli.console import Output
 
@@ -72,21 +73,19 @@ def command(
     from wasmdeploy_cli.builder import build as build_app
     from wasmdeploy_cli.builder import stale
     from wasmdeploy_cli.deployment import planfile
-    from wasmdeploy_cli.deployment.proposal import Options, check_cluster, propose
-    from wasmdeploy_cli.job import Canaries
+    from wasmdeploy_cli.deployment.proposal import Options, check_cluster, check_options, propose
     from wasmdeploy_cli.manifest import load, read_values
     from wasmdeploy_cli.nomad import Nomad, settings
 
     out = Output(as_json)
     where = settings()
     planned = planfile.read(path) if planfile.is_plan(path) else None
-    options = Options(
-        read_values(variable or []), component_dir, Canaries(canary, auto_promote or not canary), replace
-    )
+    options = Options(read_values(variable or []), component_dir, canaries(canary, auto_promote), replace)
     if planned:
         planfile.require_alone(options, env)
         options, build = planned.options, False
     app = load(planned.manifest if planned else path, planned.environment if planned else env)
+    check_options(app, where, options)
     nomad = Nomad(where, app.namespace, app.deploy.region)
     if build or (build is None and stale(app)):
         check_cluster(

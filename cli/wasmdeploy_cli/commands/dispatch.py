@@ -18,6 +18,7 @@ from wasmdeploy_cli.commands.options import (
     ManifestPath,
     Namespace,
     duration,
+    repeated,
 )
 from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.errors import ConfigError
@@ -34,10 +35,7 @@ def command(
     ] = "",
     meta: Annotated[
         list[str] | None,
-        typer.Option(
-            "--meta", "-m", metavar="K=V",
-            help="A value that it has in its environment, as NOMAD_META_K; may be repeated.",
-        ),
+        repeated("--meta", "-m", help="Value that it has in its environment, as NOMAD_META_NAME"),
     ] = None,
     app: AppName = "",
     namespace: Namespace = "",
@@ -55,7 +53,7 @@ def command(
     Example: wasmdeploy dispatch --payload order.json --meta customer=42
     """
     from wasmdeploy_cli.deployment.runs import dispatch
-    from wasmdeploy_cli.local import pairs
+    from wasmdeploy_cli.manifest import pairs
 
     given, content = pairs(meta or [], "--meta"), _read(payload)
     wanted, _, nomad = connected(path, app, namespace, env)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from wasmdeploy_cli.commands.cluster import connected
-from wasmdeploy_cli.commands.options import AppName, Environment, Json, Manifest, Namespace
+from wasmdeploy_cli.commands.options import AppName, Environment, Json, Manifest, Namespace, repeated
 from wasmdeploy_cli.console import Output
 
 _FAILED = 22  # as of `curl --fail`
@@ -21,7 +21,7 @@ def command(
         str, typer.Option("--method", "-X", show_default="GET, or POST with --data", help="The method.")
     ] = "",
     header: Annotated[
-        list[str] | None, typer.Option("--header", "-H", metavar="'N: V'", help="A header; may be repeated.")
+        list[str] | None, repeated("--header", "-H", metavar="'NAME: VALUE'", help="A header")
     ] = None,
     data: Annotated[
         str, typer.Option("--data", "-d", metavar="TEXT|@FILE|@-", help="The body.", show_default=False)
@@ -41,11 +41,10 @@ def command(
 
     Example: wasmdeploy invoke /orders -H 'Accept: application/json' -d @order.json
     """
-    from wasmdeploy_cli.deployment.invoke import Call, body, invoke
+    from wasmdeploy_cli.deployment.invoke import invoke, read_call
 
+    call = read_call(target, method or ("POST" if data else "GET"), header or [], data, canary=canary)
     wanted, where, nomad = connected(manifest, app, namespace, env)
-    content = body(data)
-    call = Call(target, method or ("POST" if data else "GET"), tuple(header or ()), content, canary)
     answer = invoke(nomad, wanted, where, call)
     out = Output(as_json)
     if as_json:

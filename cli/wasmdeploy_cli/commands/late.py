@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer._click.exceptions import UsageError
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from wasmdeploy_cli import console
 from wasmdeploy_cli.commands.table import Entry, Group
+from wasmdeploy_cli.errors import ConfigError
 
 _HELP: Mapping[str, Any] = {"help_option_names": ["-h", "--help"]}
 
@@ -75,11 +78,27 @@ def _leaf(name: str, entry: Entry) -> Any:
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
-    app.command(name, context_settings={**_HELP, **entry.settings})(_ending(function))
+    app.command(name, cls=_Command, context_settings={**_HELP, **entry.settings})(_ending(function))
     made = get_command(app)
     # Before --help, which stays the last line.
     made.params += _shared({option for each in made.params for option in each.opts})
     return made
+
+
+class _Command(TyperCommand):
+    """A command that takes no option together with its opposite: one of them would not be heard."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given = set(itertools.takewhile(lambda each: each != "--", args))
+        for param in self.params:
+            both = [sorted(given & set(names)) for names in (param.opts, param.secondary_opts)]
+            if all(both):
+                raise ConfigError(f"{both[0][0]} and {both[1][0]} contradict each other", "give one of them")
+        try:
+            return super().parse_args(ctx, args)
+        except UsageError as error:
+            error.ctx = error.ctx or ctx  # so that it is known whose help is to be read
+            raise
 
 
 def _ending(command: Callable[..., Any]) -> Callable[..., Any]:

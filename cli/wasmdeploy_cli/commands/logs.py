@@ -15,6 +15,7 @@ from wasmdeploy_cli.commands.options import (
     Json,
     ManifestPath,
     Namespace,
+    duration,
 )
 from wasmdeploy_cli.console import Output
 
@@ -30,10 +31,10 @@ def command(
                      show_default="all"),
     ] = None,
     since: Annotated[
-        str,
+        str | None,
         typer.Option(metavar="TIME", help="Only of instances that have written within this time, like 10m.",
-                     show_default=False),
-    ] = "",
+                     show_default=False, callback=duration),
+    ] = None,
     stderr: Annotated[
         bool, typer.Option("--stderr", help="Only standard error: what guests print, and their traps.")
     ] = False,

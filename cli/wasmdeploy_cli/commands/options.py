@@ -3,41 +3,94 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from wasmdeploy_cli import console
 from wasmdeploy_cli.commands import complete
+from wasmdeploy_cli.errors import ConfigError
+
+if TYPE_CHECKING:
+    from wasmdeploy_cli.job import Canaries
 
 
-def duration(text: str) -> str:
+def duration(param: typer.CallbackParam, text: str | None) -> str | None:
     """Refuse what is no duration before anything is done; raises ConfigError."""
     from wasmdeploy_driver.duration import seconds
 
-    seconds(text, "--timeout")
+    if text is not None:
+        seconds(text, param.opts[0])
     return text
+
+
+def canaries(count: int, auto_promote: bool) -> Canaries:
+    """What --canary and --auto-promote mean together; raises ConfigError for the second one alone."""
+    from wasmdeploy_cli.job import Canaries
+
+    if auto_promote and not count:
+        raise ConfigError("--auto-promote is for canaries", "add --canary N, or leave it out")
+    return Canaries(count, auto_promote or not count)
+
+
+def _filled(ctx: typer.Context, param: typer.CallbackParam, text: str) -> str:
+    """Refuse an option that is given and empty: most often a variable of a script that is not set."""
+    source = ctx.get_parameter_source(str(param.name))
+    if not text and source is not None and source.name == "COMMANDLINE":
+        raise ConfigError(f"{param.opts[0]} is empty", "give it a name, or leave it out")
+    return text
+
+
+def _app(ctx: typer.Context, param: typer.CallbackParam, text: str) -> str:
+    """Refuse what Nomad takes for no job's name; a run of a command has more in it than an app."""
+    if not text.isprintable() or " " in text:
+        raise ConfigError(f"--app {text!r}: no app has such a name", "those there are: wasmdeploy list")
+    return _filled(ctx, param, text)
+
+
+def _namespace(ctx: typer.Context, param: typer.CallbackParam, text: str) -> str:
+    from wasmdeploy_cli.manifest import grammar
+
+    if text and (wrong := grammar.namespace(text)):
+        raise ConfigError(f"--namespace: {wrong}", "give one of: nomad namespace list")
+    return _filled(ctx, param, text)
+
+
+def _json(value: bool) -> bool:
+    """Have errors printed as JSON, too."""
+    console.behave(console.manner(), json=value)
+    return value
+
+
+def repeated(*names: str, help: str, metavar: str = "NAME=VALUE") -> Any:
+    """An option that may be given many times, each time with another value."""
+    return typer.Option(*names, metavar=metavar, help=f"{help}; may be repeated.")
 
 
 ManifestPath = Annotated[
     Path,
     typer.Argument(metavar="PATH", help="The manifest, or the directory it is in.", show_default=False),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for programs.")]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json", callback=_json, is_eager=True, help="Print JSON to stdout, for programs; errors too."
+    ),
+]
 Variables = Annotated[
     list[str] | None,
-    typer.Option(
-        "--variable",
-        "--var",
-        metavar="K=V|K=@FILE",
-        help="Value of a variable of the manifest; may be repeated.",
+    repeated(
+        "--variable", "--var", metavar="NAME=VALUE|NAME=@FILE", help="Value of a variable of the manifest"
     ),
 ]
 AppName = Annotated[
     str,
     typer.Option(
         "--app",
+        metavar="NAME",
         help="Name of the app, instead of its manifest.",
         show_default=False,
+        callback=_app,
         autocompletion=complete.apps,
     ),
 ]
@@ -51,11 +104,23 @@ SecretName = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of the secret variable.", autocompletion=complete.secrets)
 ]
 Namespace = Annotated[
-    str, typer.Option(help="Nomad namespace, instead of the manifest's.", show_default=False)
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Nomad namespace, instead of the manifest's.",
+        show_default=False,
+        callback=_namespace,
+    ),
 ]
 Environment = Annotated[
     str,
-    typer.Option("--env", metavar="NAME", help="The manifest's environment, [env.NAME].", show_default=False),
+    typer.Option(
+        "--env",
+        metavar="NAME",
+        help="The manifest's environment, [env.NAME].",
+        show_default=False,
+        callback=_filled,
+    ),
 ]
 Manifest = Annotated[
     Path | None,

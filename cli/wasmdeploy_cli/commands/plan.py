@@ -15,11 +15,12 @@ from wasmdeploy_cli.commands.options import (
     ManifestPath,
     Replace,
     Variables,
+    canaries,
 )
 from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.errors import WasmdeployError
 
-_ERROR = 255  # as of `nomad job plan`
+_CHANGES, _ERROR = 1, 255  # as of `nomad job plan`
 
 
 def command(
@@ -41,7 +42,7 @@ def command(
     """Show what a deploy would change; nothing is sent.
 
     It ends with 0 where nothing would change, 1 where something would (a component that a deploy would build first
-    counts), and 255 after an error.
+    counts), 255 after an error, and 2 where the manifest or an option is wrong.
     `wasmdeploy deploy plan.json` then does exactly this, or refuses where app or cluster have changed meanwhile.
 
     Example: wasmdeploy plan --out plan.json
@@ -49,8 +50,7 @@ def command(
     from wasmdeploy_cli.builder import stale
     from wasmdeploy_cli.deployment import planfile
     from wasmdeploy_cli.deployment.plan import make_plan
-    from wasmdeploy_cli.deployment.proposal import Options, propose
-    from wasmdeploy_cli.job import Canaries
+    from wasmdeploy_cli.deployment.proposal import Options, check_options, propose
     from wasmdeploy_cli.manifest import load, read_values
     from wasmdeploy_cli.nomad import Nomad, settings
 
@@ -59,15 +59,15 @@ def command(
         app = load(path, env)
         where = settings()
         nomad = Nomad(where, app.namespace, app.deploy.region)
-        options = Options(
-            read_values(variable or []), component_dir, Canaries(canary, auto_promote or not canary), replace
-        )
+        options = Options(read_values(variable or []), component_dir, canaries(canary, auto_promote), replace)
+        check_options(app, where, options)
         proposal = propose(app, where, options, nomad, Output(quiet=True))
         plan = make_plan(proposal, nomad)
         if output is not None:
             planfile.write(output, plan, proposal, options, env)
     except WasmdeployError as error:
-        error.exit_code = _ERROR
+        if error.exit_code == _CHANGES:  # which means something else here
+            error.exit_code = _ERROR
         raise
     old = stale(app)
     if as_json:
@@ -78,4 +78,4 @@ def command(
             out.data(
                 f"  stale: {name} is older than its sources, a deploy would build it first: wasmdeploy build"
             )
-    return 1 if plan.changed or old else 0
+    return _CHANGES if plan.changed or old else 0

@@ -25,6 +25,7 @@ def command(
         int | None,
         typer.Argument(
             metavar="VERSION",
+            min=0,
             help="A number of `wasmdeploy history`.",
             show_default="the newest other one that was healthy",
             autocompletion=complete.versions,

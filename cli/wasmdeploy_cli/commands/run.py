@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from wasmdeploy_cli.commands.options import repeated
+
 
 def command(
     module: Annotated[
@@ -17,19 +19,18 @@ def command(
         typer.Argument(metavar="ARGS...", help="Arguments of the guest, passed on unchanged."),
     ] = None,
     env: Annotated[
-        list[str] | None,
-        typer.Option("--env", "-e", metavar="K=V", help="Environment of the guest; may be repeated."),
+        list[str] | None, repeated("--env", "-e", help="Environment variable of the guest")
     ] = None,
     dirs: Annotated[
         list[str] | None,
-        typer.Option("--dir", metavar="HOST::GUEST", help="Directory the guest may open; may be repeated."),
+        repeated("--dir", metavar="HOST::GUEST", help="Directory that the guest may open"),
     ] = None,
     allow: Annotated[
         list[str] | None,
-        typer.Option(
+        repeated(
             "--allow",
             metavar="SCHEME://HOST:PORT",
-            help="What the guest's sockets may reach, such as tcp://db.example.com:5432; may be repeated.",
+            help="What the guest's sockets may reach, such as tcp://db.example.com:5432",
         ),
     ] = None,
 ) -> int:
@@ -38,7 +39,8 @@ def command(
     It has this terminal's input and output, and its exit code is this command's. A trap ends with 134 and
     wasm's backtrace. Example: wasmdeploy run --dir .::/ tool.wasm --flag file.txt
     """
-    from wasmdeploy_cli.local import pairs, run_once
+    from wasmdeploy_cli.local import run_once
+    from wasmdeploy_cli.manifest import pairs
 
     return run_once(
         module, tuple(args or ()), pairs(env or [], "--env"), tuple(dirs or ()), tuple(allow or ())

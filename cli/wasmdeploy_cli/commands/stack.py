@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from wasmdeploy_cli.commands.options import Json
 from wasmdeploy_cli.console import Output
 
 DataDir = Annotated[
@@ -15,7 +16,6 @@ DataDir = Annotated[
         "--data-dir", envvar="WASMDEPLOY_STACK_DIR", help="Directory that the stack owns.", show_default=False
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON lines on stdout.")]
 
 _NOT_RUNNING = 3  # what init scripts answer for a service that does not run
 

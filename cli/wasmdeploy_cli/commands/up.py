@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from wasmdeploy_cli.commands.options import HERE, Environment, Json, ManifestPath, Variables
+from wasmdeploy_cli.commands.options import HERE, Environment, Json, ManifestPath, Variables, repeated
 from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.errors import ConfigError
 
@@ -19,19 +19,12 @@ def command(
     ] = "127.0.0.1:3000",
     env: Environment = "",
     guest_env: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--guest-env", "-e", metavar="K=V", help="Environment of all components; may be repeated."
-        ),
+        list[str] | None, repeated("--guest-env", "-e", help="Environment variable of all components")
     ] = None,
     variable: Variables = None,
     volume: Annotated[
         list[str] | None,
-        typer.Option(
-            "--volume",
-            metavar="NAME=DIR",
-            help="Directory in place of a volume of the manifest; may be repeated.",
-        ),
+        repeated("--volume", metavar="NAME=DIR", help="Directory in place of a volume of the manifest"),
     ] = None,
     build: Annotated[bool, typer.Option("--build", "-b", help="Build the app first.")] = False,
     as_json: Json = False,
@@ -43,8 +36,9 @@ def command(
     """
     from wasmdeploy_cli.builder import build as build_app
     from wasmdeploy_cli.builder import stale
-    from wasmdeploy_cli.local import Options, address, bound, pairs, serve, volumes_here
-    from wasmdeploy_cli.manifest import load, read_values
+    from wasmdeploy_cli.job import check_values
+    from wasmdeploy_cli.local import Options, address, bound, serve, volumes_here
+    from wasmdeploy_cli.manifest import load, pairs, read_values
 
     out = Output(as_json)
     app = load(path, env)
@@ -57,8 +51,10 @@ def command(
         read_values(variable or []),
         pairs(volume or [], "--volume"),
     )
-    volumes_here(app, options.volumes)  # what is missing is said before a long build
-    listener = bound(options.host, options.port)  # a port in use is said before a long build
+    # What is wrong or missing is said before a long build.
+    check_values(app, {name: value for name, value in options.values.items() if name not in app.secrets})
+    volumes_here(app, options.volumes)
+    listener = bound(options.host, options.port)
     if build:
         build_app(app, out)
     else:

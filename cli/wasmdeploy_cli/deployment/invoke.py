@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from wasmdeploy_cli.deployment.status import read_status, require_job
 from wasmdeploy_cli.deployment.target import Target
@@ -15,6 +16,7 @@ from wasmdeploy_cli.nomad import Nomad, Settings
 from wasmdeploy_cli.web import Answer, request
 
 _SECONDS = 60.0
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +25,21 @@ class Call:
 
     target: str
     method: str
-    headers: tuple[str, ...]
+    headers: Mapping[str, str]
     body: bytes
     canary: bool
 
 
-def body(text: str) -> bytes:
+def read_call(target: str, method: str, headers: Iterable[str], data: str, *, canary: bool) -> Call:
+    """The request that the command line means; raises ConfigError where it means none."""
+    if not target.startswith("/") or target.startswith("//") or not target.isprintable():
+        raise ConfigError(f"{target!r} is no path", "begin it with one slash")
+    if not _TOKEN.fullmatch(method):
+        raise ConfigError(f"--method {method!r} is no HTTP method", "like --method PUT")
+    return Call(target, method.upper(), _headers(headers), _body(data), canary)
+
+
+def _body(text: str) -> bytes:
     """The body that an option means: itself, `@FILE`, or `@-` for standard input; raises ConfigError."""
     if text == "@-":
         return sys.stdin.buffer.read()
@@ -46,7 +57,7 @@ def invoke(nomad: Nomad, target: Target, settings: Settings, call: Call) -> Answ
     if job.get("Stop"):
         raise DeployError(f"{target.name} is stopped", "start it: wasmdeploy deploy, or wasmdeploy rollback")
     host = reach(job).host
-    headers = _headers(call.headers)
+    headers = dict(call.headers)
     if host:
         headers.setdefault("Host", host)
     if call.canary:
@@ -56,11 +67,9 @@ def invoke(nomad: Nomad, target: Target, settings: Settings, call: Call) -> Answ
     if call.canary or not through_traefik:  # without a canary Traefik would send the request to the app
         instance = _instance(nomad, target, settings, canary=call.canary)
         base = base or f"http://{instance}"
-    if not call.target.startswith("/") or urlsplit(call.target).netloc:
-        raise ConfigError(f"{call.target!r} is no path", "begin it with one slash")
     return request(
         target.name,
-        call.method.upper(),
+        call.method,
         base + call.target,
         headers=headers,
         content=call.body,
@@ -68,12 +77,12 @@ def invoke(nomad: Nomad, target: Target, settings: Settings, call: Call) -> Answ
     )
 
 
-def _headers(lines: tuple[str, ...]) -> dict[str, str]:
+def _headers(lines: Iterable[str]) -> dict[str, str]:
     headers = {}
     for line in lines:
-        name, colon, value = line.partition(":")
-        if not (colon and name.strip()):
-            raise ConfigError(f"--header {line!r}: expected 'NAME: VALUE'")
+        name, _, value = line.partition(":")
+        if not (_TOKEN.fullmatch(name.strip()) and ":" in line and value.strip().isprintable()):
+            raise ConfigError(f"--header {line!r}: expected 'NAME: VALUE'", "like -H 'Accept: text/html'")
         headers[name.strip()] = value.strip()
     return headers
 

@@ -11,8 +11,9 @@ from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.deployment.checks import check_guests, check_nomad, check_secrets
 from wasmdeploy_cli.deployment.conflicts import check_conflicts, require_own
 from wasmdeploy_cli.deployment.consul import Consul
-from wasmdeploy_cli.deployment.publish import component_dir, require_way
-from wasmdeploy_cli.job import Artifacts, Canaries, build_job
+from wasmdeploy_cli.deployment.publish import component_dir, require_directory, require_way
+from wasmdeploy_cli.errors import ConfigError
+from wasmdeploy_cli.job import Artifacts, Canaries, build_job, check_values
 from wasmdeploy_cli.job.tool import installed_version
 from wasmdeploy_cli.manifest import App
 from wasmdeploy_cli.nomad import Nomad, Settings
@@ -45,6 +46,14 @@ class Proposal:
     def index(self) -> int:
         """The JobModifyIndex that the job follows; Nomad takes it only while that is still the newest."""
         return int(self.current["JobModifyIndex"]) if self.current else 0
+
+
+def check_options(app: App, settings: Settings, options: Options) -> None:
+    """Raise ConfigError where the command line does not fit the app: nothing is asked, nothing needs to be built."""
+    check_values(app, options.values)
+    require_directory(options.component_dir, settings.components)
+    if app.command and options.canaries.count:
+        raise ConfigError(f"{app.name} is a command, which has no canaries", "leave --canary out")
 
 
 def propose(app: App, settings: Settings, options: Options, nomad: Nomad, out: Output) -> Proposal:

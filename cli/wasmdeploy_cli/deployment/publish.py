@@ -21,6 +21,19 @@ def component_dir(app: App, base: Path) -> Path:
     return base / app.namespace / app.name
 
 
+def require_directory(given: Path | None, known: Path | None) -> None:
+    """Raise ConfigError where components would be copied to a directory that is not there.
+
+    `given` is what the command line says, `known` what the environment or the local stack does.
+    """
+    base = given or known
+    if base is not None and not base.is_dir():
+        said = "--component-dir" if given else "WASMDEPLOY_COMPONENT_DIR"
+        raise ConfigError(
+            f"{said}: there is no directory {base}", "make it, or name the one that the nodes share"
+        )
+
+
 def require_way(app: App, base: Path | None) -> None:
     """Raise ConfigError where neither the manifest nor the command line says how nodes get components."""
     if base is None and not app.deploy.artifacts:

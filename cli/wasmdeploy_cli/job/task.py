@@ -28,7 +28,7 @@ def make_task(
     task: giving one is a ConfigError, as is an unknown name or a required variable without a value.
     """
     values = values or {}
-    _check_names(app, values)
+    check_values(app, values)
     variables = tuple(_variable(app, name, variable, values) for name, variable in app.variables.items())
     if app.command:
         return _command(app, app.command, variables, sources, digests or {})
@@ -100,17 +100,23 @@ def _variable(app: App, name: str, variable: Variable, values: Mapping[str, str]
         below = app.deploy.vault.path
         return task.Variable(name, secret=True, vault=variable.vault or (f"{below}#{name}" if below else ""))
     value = values.get(name, variable.default)
-    if value is None:
-        raise ConfigError(
-            f"variable {name!r} is required and has no value", f"give it with --variable {name}=VALUE"
-        )
+    assert value is not None  # noqa: S101  # check_values has said so
     return task.Variable(name, value=value)
 
 
-def _check_names(app: App, values: Mapping[str, str]) -> None:
+def check_values(app: App, values: Mapping[str, str]) -> None:
+    """Raise ConfigError where `values` names what is no plain variable, or a required one has none."""
     for name in values:
         if name not in app.variables:
             hint = nearest(name, list(app.variables), "variables")
             raise ConfigError(f"{app.path} has no variable {name!r}", hint)
         if app.variables[name].secret:
-            raise ConfigError(f"variable {name!r} is a secret", "write its value to Vault instead")
+            raise ConfigError(
+                f"variable {name!r} is a secret, whose value comes from Vault",
+                f"store it: wasmdeploy secrets set {name}",
+            )
+    for name, variable in app.variables.items():
+        if variable.required and not variable.secret and name not in values:
+            raise ConfigError(
+                f"variable {name!r} is required and has no value", f"give it with --variable {name}=VALUE"
+            )

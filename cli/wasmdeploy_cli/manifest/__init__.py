@@ -5,7 +5,7 @@ from wasmdeploy_cli.manifest.built import digests, require_built
 from wasmdeploy_cli.manifest.component import Build, Component, HttpTrigger
 from wasmdeploy_cli.manifest.deploy import Deploy
 from wasmdeploy_cli.manifest.load import load
-from wasmdeploy_cli.manifest.values import read_values
+from wasmdeploy_cli.manifest.values import pairs, read_values
 
 __all__ = [
     "App",
@@ -16,6 +16,7 @@ __all__ = [
     "Variable",
     "digests",
     "load",
+    "pairs",
     "read_values",
     "require_built",
     "service_name",

@@ -1,4 +1,4 @@
-"""Values for an app's variables as the command line gives them: `NAME=VALUE`, or `NAME=@FILE`."""
+"""What the command line gives as `NAME=VALUE`; for an app's variables also `NAME=@FILE`."""
 
 from __future__ import annotations
 
@@ -8,15 +8,28 @@ from pathlib import Path
 from wasmdeploy_cli.errors import ConfigError
 
 
-def read_values(options: Iterable[str]) -> dict[str, str]:
-    """The values of `--variable` options; the last of a name holds. A file's last newline is dropped."""
-    values = {}
-    for option in options:
-        name, equals, value = option.partition("=")
+def pairs(items: Iterable[str], option: str, form: str = "NAME=VALUE") -> dict[str, str]:
+    """NAME=VALUE items as a map; raises ConfigError for what is no such item, and for a name that comes twice."""
+    found: dict[str, str] = {}
+    for item in items:
+        name, equals, value = item.partition("=")
         if not (name and equals):
-            raise ConfigError(f"--variable {option}: expected NAME=VALUE or NAME=@FILE")
-        values[name] = _contents(name, Path(value[1:])) if value.startswith("@") else value
-    return values
+            raise ConfigError(
+                f"{option} {item}: expected {form}", "write a name, an equals sign, and the value"
+            )
+        if name in found:
+            raise ConfigError(f"{option} {name} is given twice", "give it once")
+        found[name] = value
+    return found
+
+
+def read_values(options: Iterable[str]) -> dict[str, str]:
+    """The values of `--variable` options, like `pairs`. A file's last newline is dropped."""
+    given = pairs(options, "--variable", "NAME=VALUE or NAME=@FILE")
+    return {
+        name: _contents(name, Path(value[1:])) if value.startswith("@") else value
+        for name, value in given.items()
+    }
 
 
 def _contents(name: str, path: Path) -> str:

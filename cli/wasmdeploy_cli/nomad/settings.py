@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.nomad.tls import Tls, read_tls
@@ -70,7 +72,7 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
     named = environment.get("NOMAD_ADDR", "").rstrip("/")
     stack = current()
     if stack is None or named not in ("", stack.nomad_addr):
-        return from_environment({"NOMAD_ADDR": _NOMAD_DEFAULT, **environment} if not named else environment)
+        return from_environment(environment if named else {**environment, "NOMAD_ADDR": _NOMAD_DEFAULT})
     local = Settings(
         nomad=stack.nomad_addr,
         consul=stack.consul_addr,
@@ -88,7 +90,9 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
 def vault_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """The Vault that VAULT_ADDR names, else that of the cluster: for what runs here and on no cluster."""
     if environment.get("VAULT_ADDR"):
-        return from_environment({"NOMAD_ADDR": _NOMAD_DEFAULT, **environment})
+        return from_environment(
+            {**environment, "NOMAD_ADDR": environment.get("NOMAD_ADDR") or _NOMAD_DEFAULT}
+        )
     return settings(environment)
 
 
@@ -140,19 +144,29 @@ def _said(environment: Mapping[str, str], name: str, *words: str) -> bool:
     return environment.get(name, "").lower() in words
 
 
-def _url(environment: Mapping[str, str], name: str) -> str:
-    address = environment.get(name, "").rstrip("/")
-    if address and not address.startswith(("http://", "https://")):
-        raise ConfigError(f"{name}={address}: only http:// and https:// are understood here")
-    return address
+def _url(environment: Mapping[str, str], name: str, scheme: str = "") -> str:
+    given = environment.get(name, "")
+    address = f"{scheme}://{given}" if given and scheme and "://" not in given else given
+    if address and not _is_address(address):
+        raise ConfigError(
+            f"{name}={given}: no http:// or https:// address", f"set it like {name}=http://HOST:PORT"
+        )
+    return address.rstrip("/")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        return False
+    known = parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
+    return known and not (parts.query or parts.fragment) and re.search(r"[^!-~]", text) is None
 
 
 def _consul_address(environment: Mapping[str, str]) -> str:
-    address = environment.get("CONSUL_HTTP_ADDR", "").rstrip("/")
-    if address and "://" not in address:
-        secure = _said(environment, "CONSUL_HTTP_SSL", "1", "t", "true")
-        return f"{'https' if secure else 'http'}://{address}"
-    return _url(environment, "CONSUL_HTTP_ADDR")
+    secure = _said(environment, "CONSUL_HTTP_SSL", "1", "t", "true")
+    return _url(environment, "CONSUL_HTTP_ADDR", "https" if secure else "http")
 
 
 def _consul_token(environment: Mapping[str, str]) -> str:

@@ -65,11 +65,3 @@ def test_an_environment_is_the_manifests(app: Path) -> None:
     assert code == 2
     assert "has no environment 'MORE=more'" in words
     assert "--guest-env" in words
-
-
-@pytest.mark.parametrize("count", ["0", "-1", "x", "web=", "=3", "web=0", "3=web", "\u0663"])
-def test_no_number_of_instances(app: Path, count: str) -> None:
-    """What is no number is refused before anybody is asked."""
-    code, words = said(app, "scale", "--", count)
-    assert code == 2
-    assert f"{count!r} is no number of instances" in words

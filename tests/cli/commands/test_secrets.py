@@ -181,7 +181,7 @@ def test_a_value_is_in_no_argument(tool: Tool) -> None:
     """There is no way to give a value in the command line, where every user of the machine could read it."""
     assert "unexpected extra argument" in tool("set", "token", ".", "s3cret", code=2)
     for option in ("--value", "--secret"):
-        assert "No such option" in tool("set", "token", option, "s3cret", code=2)
+        assert "no such option" in tool("set", "token", option, "s3cret", code=2)
 
 
 def test_the_policy_needs_no_vault(tool: Tool) -> None:

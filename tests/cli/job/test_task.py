@@ -70,7 +70,11 @@ def test_vault_path(tmp_path):
     ("values", "message", "hint"),
     [
         ({}, "variable 'size' is required and has no value", "give it with --variable size=VALUE"),
-        ({"size": "1", "token": "t"}, "variable 'token' is a secret", "write its value to Vault instead"),
+        (
+            {"size": "1", "token": "t"},
+            "variable 'token' is a secret, whose value comes from Vault",
+            "store it: wasmdeploy secrets set token",
+        ),
         ({"size": "1", "colour": "t"}, "wasmdeploy.toml has no variable 'colour'", "did you mean 'color'?"),
     ],
 )
