@@ -81,7 +81,10 @@ def _older(built: Path, directory: Path, patterns: Iterable[str]) -> bool:
 
 def _run(command: str, workdir: Path, name: str) -> None:
     if not workdir.is_dir():
-        raise ConfigError(f"component {name!r}: the build's workdir {workdir} does not exist")
+        raise ConfigError(
+            f"component {name!r}: the build's workdir {workdir} does not exist",
+            f"make it, or correct workdir in [component.{name}.build]",
+        )
     # A build command of a template calls `wasmdeploy` itself: the same installation must answer.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     # The manifest's build command is the user's own shell command, as in Spin.
@@ -91,7 +94,8 @@ def _run(command: str, workdir: Path, name: str) -> None:
     if done.returncode:
         raise GuestError(
             f"component {name!r}: the build command ended with status {done.returncode}: {command}",
-            _advice(command, path) if done.returncode == _NOT_FOUND else "",
+            (done.returncode == _NOT_FOUND and _advice(command, path))
+            or "what it said is above; then build again",
         )
 
 
@@ -106,7 +110,10 @@ def _advice(command: str, path: str) -> str:
 def _check(app: App, name: str, seconds: float) -> Built:
     source = app.source(name)
     if not source.is_file():
-        raise GuestError(f"component {name!r}: the build command did not make {source}")
+        raise GuestError(
+            f"component {name!r}: the build command did not make {source}",
+            f"write there what it makes, or correct source in [component.{name}]",
+        )
     executor = app.executor(name)
     engine = app.component[name].engine
     check_app_guest(source, engine=engine, executor=executor.type, entrypoint=executor.entrypoint)

@@ -47,7 +47,9 @@ def componentize(module: str, output: Path, paths: list[Path]) -> None:
         try:
             shutil.move(made, output)
         except OSError as error:
-            raise ConfigError(f"cannot write {output}: {error.strerror}") from error
+            raise ConfigError(
+                f"cannot write {output}: {error.strerror}", "name another file with -o"
+            ) from error
 
 
 def _make_way(output: Path) -> None:
@@ -57,9 +59,13 @@ def _make_way(output: Path) -> None:
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"cannot create {output.parent}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot create {output.parent}: {error.strerror}", "name another file with -o"
+        ) from error
     if not os.access(output.parent, os.W_OK | os.X_OK):
-        raise ConfigError(f"cannot write {output}: {output.parent} is not writable")
+        raise ConfigError(
+            f"cannot write {output}: {output.parent} is not writable", "name another file with -o"
+        )
 
 
 def _entry(directory: Path, module: str) -> Path:
@@ -102,13 +108,16 @@ def _failure(said: str, source: Path, paths: list[Path]) -> GuestError:
     after = lines[frames[-1][0] + 1 :] if frames else []
     words = next((line for line in after if line and not line.startswith(" ")), "")
     if not words or words.startswith(("AssertionError: Traceback", "Caused by")):
-        return GuestError(f"componentize-py failed:\n{said}")
+        return GuestError(f"componentize-py failed:\n{said}", "correct what it names, and build again")
     # Paths are mounted by number, the entry's as 0.
     own = [found for _, found in frames if 1 <= int(found["path"]) <= len(paths)]
     if not own:
         # TypeError is the library's, about what the app's `handle` is.
         about = words.removeprefix("TypeError: ")
-        return GuestError(f"{source} {about}" if about != words else f"{source}: {words}")
+        return GuestError(
+            f"{source} {about}" if about != words else f"{source}: {words}",
+            "correct the module, and build again",
+        )
     file = paths[int(own[-1]["path"]) - 1] / own[-1]["file"]
     return GuestError(f"{file}:{own[-1]['line']}: {words.removeprefix('SyntaxError: ')}", _hint(words))
 
@@ -123,7 +132,7 @@ def _hint(words: str) -> str:
         if words.startswith(("ImportError", "ModuleNotFoundError")):
             return "imports are looked for in the directories of -p only; native extensions do not run"
         if words.startswith(("SyntaxError", "IndentationError", "TabError")):
-            return ""
+            return "correct that line, and build again"
         return "a module runs once, while the app is built; what needs a request, a variable or a call goes into handle"
     if missing[1] in sys.stdlib_module_names:
         return "this part of Python's library is not there in WebAssembly"

@@ -70,7 +70,10 @@ def _check_importable(python: str) -> None:
             [python, "-I", "-c", probe], capture_output=True, check=False, timeout=60
         ).returncode
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ConfigError(f"{python} cannot be run: {error}") from error
+        raise ConfigError(
+            f"{python} cannot be run: {error}",
+            "run wasmdeploy from a Python that works, in a virtual environment",
+        ) from error
     if code:
         raise ConfigError(
             f"{python} -I finds no {_MODULE}: the driver would not start",

@@ -37,16 +37,20 @@ def check(file: Path) -> None:
     try:
         source = file.read_bytes()
     except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot read {file}: {error.strerror}", "make it readable, or name another module"
+        ) from error
     try:
         with warnings.catch_warnings(action="ignore"):
             tree = ast.parse(source, str(file))
     except SyntaxError as error:
         if _is_certain(error):
-            raise GuestError(f"{file}:{error.lineno or 1}: {error.msg}") from error
+            raise GuestError(
+                f"{file}:{error.lineno or 1}: {error.msg}", "correct that line, and build again"
+            ) from error
         return  # perhaps newer Python than this one: the build will tell
     except ValueError as error:
-        raise GuestError(f"{file}: {error}") from error
+        raise GuestError(f"{file}: {error}", "save it as UTF-8 text without NUL characters") from error
     bound = list(_bindings(tree))
     if not bound:
         raise GuestError(f"{file} has no function handle(request)", f"for example: {_TEMPLATE}")

@@ -53,7 +53,7 @@ def address(text: str) -> tuple[str, int]:
         or len(port) > 5
         or int(port) > 65535
     ):
-        raise ConfigError(f"--listen {text}: expected HOST:PORT, like 127.0.0.1:3000")
+        raise ConfigError(f"--listen {text}: expected HOST:PORT", "like --listen 127.0.0.1:3000")
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
@@ -81,13 +81,15 @@ def volumes_here(app: App, given: Mapping[str, str]) -> tuple[Volume, ...]:
 
 def _directory(given: str, option: str) -> Path:
     if not given:
-        raise ConfigError(f"{option}: it names no directory")
+        raise ConfigError(f"{option}: it names no directory", "write it as NAME=DIR")
     directory = Path(given).resolve()
     try:
         os.listdir(directory)  # noqa: PTH208  # the error is all that is wanted
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"{option}={given[:200]}: {reason}") from error
+        raise ConfigError(
+            f"{option}={given[:200]}: {reason}", "make it, or name one that you may read"
+        ) from error
     return directory
 
 
@@ -243,7 +245,9 @@ def _dir(option: str) -> Dir:
     host, colons, guest = option.partition("::")
     path = Path(host).resolve()
     if not path.is_dir():
-        raise ConfigError(f"--dir {option}: {host} is no directory")
+        raise ConfigError(
+            f"--dir {option}: {host} is no directory", "make it, or name one that is there, like --dir .::/"
+        )
     return Dir(str(path).lstrip("/") or ".", guest if colons else host)
 
 

@@ -54,7 +54,7 @@ def request(
                         method, url, headers=dict(headers or {}), content=stream, extensions=tls.extensions
                     )
     except (httpx.InvalidURL, UnicodeError) as error:  # a host name may be one that cannot be asked for
-        raise ClusterError(f"{what}: {url!r} is no URL") from error
+        raise ClusterError(f"{what}: {url!r} is no URL", _hint(what)) from error
     except httpx.TimeoutException as error:
         raise ClusterError(f"{what} at {url} did not answer within {timeout:g} s", _hint(what)) from error
     except httpx.HTTPError as error:
@@ -64,5 +64,4 @@ def request(
 
 
 def _hint(what: str) -> str:
-    name = _ADDRESSES.get(what)
-    return f"check {name}, and that it runs" if name else ""
+    return f"check {_ADDRESSES.get(what, 'its address')}, and that it runs"

@@ -52,8 +52,8 @@ def test_a_component_that_is_missing(built):
         ("cargo build", "cargo is not on PATH: install Rust, https://rustup.rs, and run: rustup target add"),
         ("GOOS=wasip1 go build", "go is not on PATH: install Go"),
         ("npm run build", "npm is not on PATH: install Node.js"),
-        ("no-such-program go.mod", ""),
-        ("exit 1", ""),
+        ("no-such-program go.mod", "what it said is above"),
+        ("exit 1", "what it said is above"),
     ],
 )
 def test_a_missing_toolchain(tmp_path, monkeypatch, command, hint):
@@ -63,4 +63,3 @@ def test_a_missing_toolchain(tmp_path, monkeypatch, command, hint):
     with pytest.raises(GuestError, match="the build command ended with status") as caught:
         build(app(tmp_path, manifest), Output())
     assert caught.value.hint.startswith(hint)
-    assert bool(caught.value.hint) == bool(hint)

@@ -71,4 +71,6 @@ def _read(payload: str) -> bytes:
     try:
         return Path(payload).read_bytes() if payload else b""
     except OSError as error:
-        raise ConfigError(f"--payload {payload}: {error.strerror}") from error
+        raise ConfigError(
+            f"--payload {payload}: {error.strerror}", "name a file that can be read, or - for standard input"
+        ) from error

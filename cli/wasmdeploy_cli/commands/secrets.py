@@ -74,7 +74,9 @@ def get(
         of = f" version {version}" if version else ""
         raise SecretError(
             f"no such secret: {name} ({place}){of}",
-            f"store it: wasmdeploy secrets set {name}" if not version else "",
+            f"store it: wasmdeploy secrets set {name}"
+            if not version
+            else "without --version it is the newest",
         )
     out = Output(as_json)
     if as_json:

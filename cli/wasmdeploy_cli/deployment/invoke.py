@@ -48,7 +48,9 @@ def _body(text: str) -> bytes:
     try:
         return Path(text[1:]).read_bytes()
     except OSError as error:
-        raise ConfigError(f"--data {text}: {error.strerror}") from error
+        raise ConfigError(
+            f"--data {text}: {error.strerror}", "name a file that can be read, or @- for standard input"
+        ) from error
 
 
 def invoke(nomad: Nomad, target: Target, settings: Settings, call: Call) -> Answer:

@@ -49,7 +49,7 @@ def write(path: Path, plan: Plan, proposal: Proposal, options: Options, environm
     try:
         path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"--out {path}: {error.strerror}") from error
+        raise ConfigError(f"--out {path}: {error.strerror}", "name a file that you may write") from error
 
 
 def read(path: Path) -> Planned:
@@ -57,7 +57,9 @@ def read(path: Path) -> Planned:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
+        raise ConfigError(
+            f"{path}: {error.strerror}", "write a plan with: wasmdeploy plan --out FILE"
+        ) from error
     except (ValueError, RecursionError) as error:
         raise ConfigError(
             f"{path} is no plan: not JSON", "write one with: wasmdeploy plan --out FILE"

@@ -100,7 +100,10 @@ def _copy(source: Path, target: Path, digest: str) -> bool:
             Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise ClusterError(f"cannot write {target}: {error.strerror}") from error
+        raise ClusterError(
+            f"cannot write {target}: {error.strerror}",
+            "let this user write there, or name another directory with --component-dir",
+        ) from error
     return True
 
 

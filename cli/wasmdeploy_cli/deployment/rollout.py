@@ -54,7 +54,10 @@ class Rollout:
         if failed := evaluation.get("FailedTGAllocs"):
             return Outcome("unplaced", no_place(failed), deployment)
         if evaluation["Status"] != "complete":
-            raise ClusterError(f"the scheduler failed: {evaluation.get('StatusDescription', '')}")
+            raise ClusterError(
+                f"the scheduler failed: {evaluation.get('StatusDescription', '')}",
+                "see the log of the Nomad servers; then deploy again",
+            )
         with self.out.step("health", "waiting for healthy instances"):
             return self.until_healthy(deployment) if deployment else self._until_running()
 

@@ -115,7 +115,10 @@ class _Follower:
             if evaluation["Status"] == "complete":
                 return
             if evaluation["Status"] in ("failed", "canceled"):
-                raise ClusterError(f"the scheduler failed: {evaluation.get('StatusDescription', '')}")
+                raise ClusterError(
+                    f"the scheduler failed: {evaluation.get('StatusDescription', '')}",
+                    "see the log of the Nomad servers; then deploy again",
+                )
             self._pause("the scheduler has not decided yet")
 
     def _over(self) -> bool:

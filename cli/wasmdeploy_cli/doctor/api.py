@@ -48,7 +48,9 @@ def _json(address: str, path: str, answer: Answer) -> Any:
             "set NOMAD_TOKEN to a token whose policies allow it; see: nomad acl token self",
         )
     if answer.status != 200:
-        raise ClusterError(f"Nomad at {address}: {path}: HTTP {answer.status} {text}")
+        raise ClusterError(
+            f"Nomad at {address}: {path}: HTTP {answer.status} {text}", "see the log of the Nomad agent there"
+        )
     try:
         return json.loads(answer.body)
     except ValueError as error:

@@ -215,7 +215,10 @@ def _components(app: App, artifacts: Artifacts) -> tuple[dict[str, str], list[Js
     digests = {name: _hex(name, artifacts.digests.get(name, "")) for name in app.component}
     if artifacts.component_dir:
         if not artifacts.component_dir.startswith("/"):
-            raise ConfigError(f"component directory {artifacts.component_dir!r} is not absolute")
+            raise ConfigError(
+                f"component directory {artifacts.component_dir!r} is not absolute",
+                "give the whole path, as the nodes have it",
+            )
         directory = artifacts.component_dir.rstrip("/")
         return {name: f"{directory}/{digest}.wasm" for name, digest in digests.items()}, []
     if not app.deploy.artifacts:
@@ -239,7 +242,7 @@ def _components(app: App, artifacts: Artifacts) -> tuple[dict[str, str], list[Js
 def _hex(name: str, digest: str) -> str:
     kind, _, value = digest.partition(":")
     if kind != "sha256" or len(value) != 64:
-        raise ConfigError(f"component {name!r} has no sha256 digest")
+        raise ConfigError(f"component {name!r} has no sha256 digest", "build the app first: wasmdeploy build")
     return value
 
 

@@ -31,5 +31,8 @@ def digests(app: App) -> dict[str, str]:
             with source.open("rb") as file:
                 found[name] = "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            raise GuestError(f"component {name!r} cannot be read: {source}: {error.strerror}") from error
+            raise GuestError(
+                f"component {name!r} cannot be read: {source}: {error.strerror}",
+                "make it readable, or build it again",
+            ) from error
     return found

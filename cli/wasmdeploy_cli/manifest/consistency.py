@@ -64,7 +64,9 @@ def _check_triggers(app: App, place: Place) -> None:
             raise here.key("component").error(f"no component {trigger.component!r}", hint)
         route = trigger.route.rstrip("/") or "/"  # a slash at the end does not matter to the router
         if (other := seen.get(route)) is not None:
-            raise here.key("route").error(f"{trigger.route!r} is already a route of {other!r}")
+            raise here.key("route").error(
+                f"{trigger.route!r} is already a route of {other!r}", "change one of the two"
+            )
         seen[route] = trigger.component
         if (trigger.executor or Executor("spin")) != app.executor(trigger.component):
             raise here.error(
@@ -96,7 +98,7 @@ def _check_outbound(app: App, component: Component, place: Place) -> None:
         try:
             rule = parse_rule(TEMPLATE.sub(lambda match: defaults[match[1]], text))
         except ConfigError as error:
-            raise here.error(error.message) from None
+            raise here.error(error.message, error.hint) from None
         if (sibling := rule.sibling) is not None and sibling not in map(str.lower, app.component):
             hint = nearest(sibling, list(app.component), "components")
             raise here.error(f"{text!r}: no component {sibling!r}", hint)
@@ -118,7 +120,7 @@ def _check_engine(app: App, place: Place) -> None:
 def _check_service_name(app: App, place: Place) -> None:
     if (length := len(app.service_name)) > _SERVICE_NAME_LENGTH:
         what = f"with namespace {app.namespace!r} the service name has {length} characters"
-        raise place.key("application", "name").error(f"{what}, at most {_SERVICE_NAME_LENGTH}")
+        raise place.key("application", "name").error(f"{what}, at most {_SERVICE_NAME_LENGTH}", "shorten it")
 
 
 def _check_memory(app: App, place: Place, deploy: Place) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.manifest.locate import key_lines
 
+KEYS = "docs/manifest.md says what each key may be"
+TOML = "https://toml.io/en/v1.0.0 says what TOML is"
 _AT_LINE = re.compile(r" \(at line (\d+), column (\d+)\)$")
 
 
@@ -52,7 +54,7 @@ class Place:
     def error(self, what: str, hint: str = "") -> ConfigError:
         """The one error for this place: file, line, key, what is wrong."""
         key = f"{self.name}: " if self.name else ""
-        return ConfigError(f"{self.source.path}:{self.line}: {key}{what}", hint)
+        return ConfigError(f"{self.source.path}:{self.line}: {key}{what}", hint or KEYS)
 
 
 _MOST_BYTES = 256 << 10
@@ -64,18 +66,22 @@ def read_source(path: Path) -> Source:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
-            raise ConfigError(f"{path} is larger than {_MOST_BYTES >> 10} KiB, which is no manifest")
+            raise ConfigError(
+                f"{path} is larger than {_MOST_BYTES >> 10} KiB, which is no manifest", "name the manifest"
+            )
         text = content.decode()
     except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror or error}") from error
+        raise ConfigError(
+            f"{path}: {error.strerror or error}", "name the manifest, or the directory it is in"
+        ) from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text: byte {error.start}") from error
+        raise ConfigError(f"{path}: not UTF-8 text: byte {error.start}", "save it as UTF-8") from error
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _syntax_error(path, text, str(error)) from error
     except RecursionError as error:
-        raise ConfigError(f"{path}: nested too deeply") from error
+        raise ConfigError(f"{path}: nested too deeply", KEYS) from error
     return Source(path, data, key_lines(text.replace("\r\n", "\n")))
 
 
@@ -89,10 +95,12 @@ def nearest(key: str, valid: Collection[str], noun: str = "keys") -> str:
 def _syntax_error(path: Path, text: str, message: str) -> ConfigError:
     if match := _AT_LINE.search(message):
         return ConfigError(
-            f"{path}:{match[1]}: not valid TOML: {message[: match.start()]} (column {match[2]})"
+            f"{path}:{match[1]}: not valid TOML: {message[: match.start()]} (column {match[2]})", TOML
         )
     line = text.rstrip("\n").count("\n") + 1
-    return ConfigError(f"{path}:{line}: not valid TOML: {message.removesuffix(' (at end of document)')}")
+    return ConfigError(
+        f"{path}:{line}: not valid TOML: {message.removesuffix(' (at end of document)')}", TOML
+    )
 
 
 def _bare(key: str) -> str:

@@ -36,6 +36,11 @@ def _contents(name: str, path: Path) -> str:
     try:
         return path.read_bytes().decode().removesuffix("\n")
     except OSError as error:
-        raise ConfigError(f"--variable {name}=@{path}: {error.strerror}") from error
+        raise ConfigError(
+            f"--variable {name}=@{path}: {error.strerror}", "name a file that can be read"
+        ) from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"--variable {name}=@{path}: not UTF-8 text") from error
+        raise ConfigError(
+            f"--variable {name}=@{path}: not UTF-8 text",
+            "a variable is text: encode the file, in base64 for instance",
+        ) from error

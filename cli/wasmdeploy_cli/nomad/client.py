@@ -221,7 +221,9 @@ class Nomad:
                 f"Nomad at {self._address} refuses: {text}",
                 "set NOMAD_TOKEN to a token whose policy allows this (submit-job, read-job, read-logs)",
             )
-        return ClusterError(f"Nomad at {self._address}: {text}")
+        return ClusterError(
+            f"Nomad at {self._address}: {text}", "correct what Nomad names, or see its log: nomad monitor"
+        )
 
     def _unreachable(self, cause: object) -> ClusterError:
         hint = "start a local one with: wasmdeploy stack up; or set NOMAD_ADDR"

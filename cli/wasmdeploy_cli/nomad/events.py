@@ -32,8 +32,13 @@ def stream(settings: Settings, namespace: str, topics: Iterable[str], index: int
         ):
             if answer.status_code != 200:
                 text = answer.read().decode(errors="replace").strip()
-                raise ClusterError(f"Nomad at {settings.nomad}: events: {text}")
+                raise ClusterError(
+                    f"Nomad at {settings.nomad}: events: {text}",
+                    "see the log of the Nomad agent: nomad monitor",
+                )
             for line in answer.iter_lines():
                 yield from (json.loads(line) if line.strip() else {}).get("Events") or ()
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError) as error:
-        raise ClusterError(f"Nomad at {settings.nomad}: the stream of events broke off: {error}") from error
+        raise ClusterError(
+            f"Nomad at {settings.nomad}: the stream of events broke off: {error}", "try again"
+        ) from error

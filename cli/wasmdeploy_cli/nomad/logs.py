@@ -12,6 +12,7 @@ from wasmdeploy_cli.errors import ClusterError
 from wasmdeploy_cli.nomad.settings import Settings
 
 Stream = Literal["stdout", "stderr"]
+_HINT = "try again; whether its node answers: wasmdeploy doctor"
 
 
 class LogClient:
@@ -25,7 +26,7 @@ class LogClient:
             headers={
                 # Compressed, the last lines would wait in the compressor until more come.
                 "Accept-Encoding": "identity",
-                **({"X-Nomad-Token": settings.nomad_token.reveal()} if settings.nomad_token.reveal() else {}),
+                **settings.nomad_headers,
             },
             verify=settings.nomad_tls.context(),
             timeout=httpx.Timeout(20, read=None),
@@ -42,7 +43,9 @@ class LogClient:
             answer = self._client.get(f"{self._address}/v1/client/fs/ls/{allocation}", params=parameters)
             files = answer.json() if answer.status_code == 200 else []
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, ValueError) as error:
-            raise ClusterError(f"Nomad at {self._address}: logs of {allocation[:8]}: {error}") from error
+            raise ClusterError(
+                f"Nomad at {self._address}: logs of {allocation[:8]}: {error}", _HINT
+            ) from error
         times = [
             datetime.fromisoformat(file["ModTime"]).timestamp()
             for file in files
@@ -76,10 +79,12 @@ class LogClient:
                     return
                 if answer.status_code != 200:
                     text = answer.read().decode(errors="replace").strip()
-                    raise ClusterError(f"Nomad at {self._address}: logs of {allocation[:8]}: {text}")
+                    raise ClusterError(f"Nomad at {self._address}: logs of {allocation[:8]}: {text}", _HINT)
                 yield from _lines(answer.iter_raw())
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-            raise ClusterError(f"Nomad at {self._address}: logs of {allocation[:8]}: {error}") from error
+            raise ClusterError(
+                f"Nomad at {self._address}: logs of {allocation[:8]}: {error}", _HINT
+            ) from error
 
 
 def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:

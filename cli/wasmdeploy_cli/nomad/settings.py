@@ -178,7 +178,9 @@ def _consul_token(environment: Mapping[str, str]) -> str:
         return Path(file).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigError(f"CONSUL_HTTP_TOKEN_FILE={file}: {reason}") from error
+        raise ConfigError(
+            f"CONSUL_HTTP_TOKEN_FILE={file}: {reason}", "name the file that has the token, or unset it"
+        ) from error
 
 
 def _token_file() -> str:

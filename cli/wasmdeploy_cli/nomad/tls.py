@@ -38,14 +38,16 @@ class Tls:
                 )
         except OSError as error:  # ssl.SSLError is one, too
             raise ConfigError(
-                f"the CA certificate {self.verify} cannot be used: {error.strerror or error}"
+                f"the CA certificate {self.verify} cannot be used: {error.strerror or error}",
+                "name a file in PEM form, or a directory of them, with *_CACERT or *_CAPATH",
             ) from error
         if self.cert is not None:
             try:
                 context.load_cert_chain(*self.cert)
             except OSError as error:
                 raise ConfigError(
-                    f"the client certificate {self.cert[0]} cannot be used: {error.strerror or error}"
+                    f"the client certificate {self.cert[0]} cannot be used: {error.strerror or error}",
+                    "name files in PEM form that belong together with *_CLIENT_CERT and *_CLIENT_KEY",
                 ) from error
         if self.verify is False:
             context.check_hostname = False
@@ -94,7 +96,10 @@ def read_tls(environment: Mapping[str, str], service: str, skip: bool) -> Tls:
         environment.get(f"{service}_CLIENT_KEY", ""),
     )
     if bool(certificate) != bool(key):
-        raise ConfigError(f"{service}_CLIENT_CERT and {service}_CLIENT_KEY belong together, only one is set")
+        raise ConfigError(
+            f"{service}_CLIENT_CERT and {service}_CLIENT_KEY belong together, only one is set",
+            "set both, or neither",
+        )
     verify: str | bool = environment.get(f"{service}_CACERT") or environment.get(f"{service}_CAPATH") or True
     name = environment.get(f"{service}_TLS_SERVER_NAME", "")
     return Tls(False if skip else verify, (certificate, key) if certificate else None, name)

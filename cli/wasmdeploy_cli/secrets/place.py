@@ -40,7 +40,10 @@ def of_name(app: App, name: str) -> Place:
     for each in of_app(app):
         if each.name == name:
             if each.dynamic:
-                raise ConfigError(f"secret {name!r} is made by Vault at {each}, and not stored")
+                raise ConfigError(
+                    f"secret {name!r} is made by Vault at {each}, and not stored",
+                    "leave it out: a task asks Vault for it at its start",
+                )
             return each
     raise ConfigError(
         f"{app.path} has no secret variable {name!r}", f"its secrets are: {', '.join(app.secrets) or 'none'}"

@@ -13,6 +13,7 @@ from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_driver.secrets import Secret
 
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)", re.S)
+_TEXT = "a secret is text: encode what is not, in base64 for instance"
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\", "$": "$"}
 
 
@@ -57,7 +58,7 @@ def parse_lines(text: str, where: str) -> dict[str, Secret]:
                 f"{where}: line {number} is not NAME=value", "quote values that hold quotes or #"
             )
         if match[1] in values:
-            raise ConfigError(f"{where}: line {number} gives {match[1]} a second time")
+            raise ConfigError(f"{where}: line {number} gives {match[1]} a second time", "keep one of the two")
         values[match[1]] = Secret(value)
     return values
 
@@ -78,7 +79,9 @@ def _json(text: str, where: str) -> dict[str, Secret]:
     except ValueError:
         found = None
     if not isinstance(found, Mapping) or not all(isinstance(value, str) for value in found.values()):
-        raise ConfigError(f"{where}: not one JSON object with texts as values")
+        raise ConfigError(
+            f"{where}: not one JSON object with texts as values", 'write it as {"name": "value"}'
+        )
     return {name: Secret(value) for name, value in found.items()}
 
 
@@ -86,13 +89,15 @@ def _standard_input() -> str:
     try:
         return sys.stdin.read()
     except UnicodeDecodeError as error:
-        raise ConfigError("standard input: not UTF-8 text") from error
+        raise ConfigError("standard input: not UTF-8 text", _TEXT) from error
 
 
 def _text(file: Path) -> str:
     try:
         return file.read_text()
     except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}") from error
+        raise ConfigError(
+            f"{file}: {error.strerror}", "name a file that can be read, or - for standard input"
+        ) from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{file}: not UTF-8 text") from error
+        raise ConfigError(f"{file}: not UTF-8 text", _TEXT) from error

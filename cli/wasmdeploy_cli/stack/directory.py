@@ -78,7 +78,9 @@ def opened(path: Path) -> Directory | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise StackError(f"{path / MARKER}: {error.strerror}") from error
+        raise StackError(
+            f"{path / MARKER}: {error.strerror}", "make it readable, or choose another --data-dir"
+        ) from error
 
 
 def claimed(path: Path) -> Directory:

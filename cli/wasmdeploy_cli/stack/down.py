@@ -69,5 +69,7 @@ def _wait_until_empty(drained: Mapping[str, str]) -> None:
     deadline = time.monotonic() + _DRAIN_PATIENCE
     while left := [one for agent, node in drained.items() for one in health.running(agent, node)]:
         if time.monotonic() > deadline:
-            raise StackError(f"{len(left)} allocations do not end: {', '.join(sorted(left))}")
+            raise StackError(
+                f"{len(left)} allocations do not end: {', '.join(sorted(left))}", "they end with their node"
+            )
         time.sleep(0.2)

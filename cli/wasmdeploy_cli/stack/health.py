@@ -9,7 +9,7 @@ from typing import Any
 import httpx  # noqa: TID251  this module is the stack's one client of Consul, Nomad and Traefik
 
 from wasmdeploy_cli.errors import StackError
-from wasmdeploy_cli.stack.vault import Vault
+from wasmdeploy_cli.stack.vault import LOOK, Vault
 
 _DRAINED_BY = {"by": "wasmdeploy stack down"}
 _FORCE_NOW = -1  # a drain deadline below zero: stop everything at once
@@ -87,7 +87,7 @@ def own_node(address: str) -> str:
     """The id of the node that a Nomad agent is; raises StackError when it does not answer."""
     agent = _json(f"{address}/v1/agent/self")
     if agent is None:
-        raise StackError(f"Nomad at {address} does not answer")
+        raise StackError(f"Nomad at {address} does not answer", LOOK)
     return str(agent["stats"]["client"]["node_id"])
 
 
@@ -113,7 +113,7 @@ def running(address: str, node: str) -> list[str]:
     """The ids of the allocations on a node that have not ended."""
     allocations = _json(f"{address}/v1/node/{node}/allocations")
     if allocations is None:
-        raise StackError(f"Nomad at {address} does not list the allocations of node {node}")
+        raise StackError(f"Nomad at {address} does not list the allocations of node {node}", LOOK)
     return [each["ID"] for each in allocations if each["ClientStatus"] in {"pending", "running", "unknown"}]
 
 
@@ -123,6 +123,6 @@ def put(url: str, body: Mapping[str, Any]) -> None:
         with _client(timeout=30.0) as client:
             response = client.put(url, json=body)
     except httpx.HTTPError as error:
-        raise StackError(f"Nomad: PUT {url}: {error}") from error
+        raise StackError(f"Nomad: PUT {url}: {error}", LOOK) from error
     if response.is_error:
-        raise StackError(f"Nomad: PUT {url}: {response.status_code} {response.text.strip()}")
+        raise StackError(f"Nomad: PUT {url}: {response.status_code} {response.text.strip()}", LOOK)

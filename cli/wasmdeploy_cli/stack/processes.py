@@ -48,7 +48,10 @@ def spawned(argv: Sequence[str], log: Path, environment: Mapping[str, str]) -> P
             setsigdef=[signal.SIGINT, signal.SIGPIPE],
         )
     except OSError as error:
-        raise StackError(f"{argv[0]} cannot be started: {error.strerror}") from error
+        raise StackError(
+            f"{argv[0]} cannot be started: {error.strerror}",
+            "name a directory of programs for this machine with --bin-dir",
+        ) from error
     started = _stat(pid)
     return Process(pid, started[1] if started else 0, boot_id())
 

@@ -31,7 +31,10 @@ class Record:
                 json.dump(dataclasses.asdict(self), file, indent=2)
             temporary.replace(path)
         except OSError as error:
-            raise StackError(f"{path}: {error.strerror}") from error
+            raise StackError(
+                f"{path}: {error.strerror}",
+                "make room, let this user write there, or choose another --data-dir",
+            ) from error
 
     @classmethod
     def load(cls, path: Path) -> Record | None:

@@ -14,6 +14,7 @@ from wasmdeploy_cli.stack.config import JWT_AUDIENCE, JWT_PATH, JWT_ROLE
 from wasmdeploy_cli.stack.keys import Keys
 from wasmdeploy_driver.secrets import Secret
 
+LOOK = "see: wasmdeploy stack status, and the logs that it names"
 _POLICY = "nomad-workloads"
 
 
@@ -38,9 +39,9 @@ class Vault:
         try:
             response = self._client.request(method, path, json=body)
         except httpx.HTTPError as error:
-            raise StackError(f"Vault: {method} {path}: {error}") from error
+            raise StackError(f"Vault: {method} {path}: {error}", LOOK) from error
         if response.is_error:
-            raise StackError(f"Vault: {method} {path}: {response.status_code} {response.text.strip()}")
+            raise StackError(f"Vault: {method} {path}: {response.status_code} {response.text.strip()}", LOOK)
         data = response.json() if response.content else {}
         return data if isinstance(data, dict) else {}
 

@@ -32,7 +32,9 @@ def create(template: str, name: str, directory: Path) -> list[str]:
     except OSError as error:
         if not existed:
             shutil.rmtree(directory, ignore_errors=True)
-        raise ConfigError(f"cannot create {directory}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot create {directory}: {error.strerror}", "name another directory with --output"
+        ) from error
 
 
 def _copy(source: Path, directory: Path, name: str) -> list[str]:

@@ -22,6 +22,7 @@ from wasmdeploy_driver.secrets import Secret, tls
 
 Json = dict[str, Any]
 _TIMEOUT = 10
+_LOG = "correct what Vault names, or see its log: vault monitor"
 _TLS_HINTS = {
     tls.WANTS_ONE: "set VAULT_CLIENT_CERT and VAULT_CLIENT_KEY",
     tls.NO_TLS: "use http:// in VAULT_ADDR",
@@ -114,17 +115,22 @@ class Vault:
                 )
             case exceptions.InternalServerError() | exceptions.BadGateway() | exceptions.RateLimitExceeded():
                 return SecretUnavailable(
-                    f"Vault at {self.address} failed to {act}: {text or type(error).__name__}"
+                    f"Vault at {self.address} failed to {act}: {text or type(error).__name__}", _LOG
                 )
             case _:
-                return SecretError(f"Vault at {self.address} cannot {act}: {text or type(error).__name__}")
+                return SecretError(
+                    f"Vault at {self.address} cannot {act}: {text or type(error).__name__}", _LOG
+                )
 
     def _down(self, text: str) -> SecretUnavailable:
         if "sealed" in text.lower():
             return SecretUnavailable(
                 f"Vault at {self.address} is sealed", "unseal it: vault operator unseal; then try again"
             )
-        return SecretUnavailable(f"Vault at {self.address} is not ready: {text or 'no active node'}")
+        return SecretUnavailable(
+            f"Vault at {self.address} is not ready: {text or 'no active node'}",
+            "see: vault status; then try again",
+        )
 
     def _refused(self, act: str, text: str) -> SecretError:
         if not self._token.reveal():
@@ -157,7 +163,10 @@ class Vault:
             wrong = tls.reason(str(error))
             return SecretUnavailable(f"Vault at {self.address}: {wrong}", _TLS_HINTS[wrong])
         if isinstance(error, requests.Timeout):
-            return SecretUnavailable(f"Vault at {self.address} did not answer within {self._timeout:g} s")
+            return SecretUnavailable(
+                f"Vault at {self.address} did not answer within {self._timeout:g} s",
+                "check VAULT_ADDR, and that it runs",
+            )
         return SecretUnavailable(
             f"Vault at {self.address} cannot be reached", "check VAULT_ADDR, and that it runs"
         )

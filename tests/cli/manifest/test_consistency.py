@@ -67,12 +67,12 @@ OTHER = '[[trigger.http]]\nroute = "{route}"\ncomponent = "{component}"\n'
         (
             SMALL + OTHER.format(route="/...", component="web"),
             "11: trigger.http.route: '/...' is already a route of 'web'",
-            "",
+            "change one of the two",
         ),
         (
             SMALL + OTHER.format(route="/a", component="web") + OTHER.format(route="/a/", component="web"),
             "14: trigger.http.route: '/a/' is already a route of 'web'",
-            "",
+            "change one of the two",
         ),
         (
             SMALL + OTHER.format(route="/a", component="web") + "executor = { type = 'wagi' }\n",
@@ -145,7 +145,7 @@ OTHER = '[[trigger.http]]\nroute = "{route}"\ncomponent = "{component}"\n'
             SMALL + f"[deploy]\nnamespace = '{'n' * 58}'\n",
             f"2: application.name: with namespace '{'n' * 58}' the service "
             "name has 64 characters, at most 63",
-            "",
+            "shorten it",
         ),
         (
             SMALL + "[deploy]\nmemory = 128\n[deploy.limits]\nmemory_mb = 65\n",
