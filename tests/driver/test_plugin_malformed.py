@@ -119,9 +119,9 @@ def test_other_fields_of_a_task(plugin, tmp_path):
 def test_stored_states(plugin, tmp_path):
     """300 damaged states of a task that Nomad hands back: refused, or a task that has ended."""
     chance, ends = random.Random(SEED), Counter()
-    # Beyond what pids go to, so that no damage makes it another process's.
+    # Beyond what pids go to, so that no damage makes it another process's; the same damage wherever tests run.
     whole = {
-        "version": 1, "pid": 5_000_000, "start_time": 1234, "boot_id": "a boot", "directory": str(tmp_path),
+        "version": 1, "pid": 5_000_000, "start_time": 1234, "boot_id": "a boot", "directory": "/nowhere/tasks/state",
         "started_at": 1_700_000_000.5, "cgroup": "", "oom_kills": 0,
     }  # fmt: skip
     odd = tuple(each for each in (*mutations._ODD, 5_000_001) if not isinstance(each, bytes))

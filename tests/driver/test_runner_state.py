@@ -33,6 +33,14 @@ def test_foreign_state_is_refused(stored):
         State.from_bytes(stored)
 
 
+@pytest.mark.parametrize("name", [r"\u0000", r"\ud800", r"/\udfff"])
+@pytest.mark.parametrize("part", [b"/data/tasks/x", b"/sys/fs/cgroup/nomad.slice/x"])
+def test_names_that_no_file_has_are_refused(part, name):
+    """They would fail when the task has ended, and nobody would hear of its end."""
+    with pytest.raises(ConfigError, match="damaged"):
+        State.from_bytes(STATE.to_bytes().replace(part, b"/" + name.encode()))
+
+
 def test_directory_names_say_nothing_and_fit_everywhere():
     """Hexadecimal digits, whatever the id holds."""
     names = {directory_of(Path("/d"), task_id).name for task_id in ("a/b/c", "../../etc", "ü" * 500)}

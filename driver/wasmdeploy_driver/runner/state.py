@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +51,16 @@ class State:
         # What an older version did not write has its default: a new field needs one, and a new version.
         state = decode(cls, fields, "stored state")
         # What no system call takes would be an exception far from here.
-        in_bounds = 0 < state.pid < 1 << 31 and 0 <= state.started_at < 1 << 33 and "\0" not in state.cgroup
-        if not in_bounds or not state.directory.is_absolute() or "\0" in str(state.directory):
+        in_bounds = 0 < state.pid < 1 << 31 and 0 <= state.started_at < 1 << 33
+        names = all(map(_is_name, (state.cgroup, str(state.directory))))
+        if not (in_bounds and names and state.directory.is_absolute()):
             raise ConfigError("the task's stored state is damaged: the task cannot be recovered")
         return state
+
+
+def _is_name(text: str) -> bool:
+    """Whether a file can have this name."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
