@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 import pty
 import re
@@ -95,6 +96,17 @@ def test_quiet(run, arguments):
     assert run("-q", "new", "hello")[2].startswith("error: ")
 
 
+@pytest.fixture
+def loggers():
+    """Puts the libraries' loggers back, which `--verbose` ties to this test's stderr."""
+    changed = [logging.getLogger(name) for name in ("httpx", "urllib3.connectionpool")]
+    before = [(each.handlers[:], each.level, each.propagate) for each in changed]
+    yield
+    for each, (each.handlers[:], level, each.propagate) in zip(changed, before, strict=True):
+        each.setLevel(level)
+
+
+@pytest.mark.usefixtures("loggers")
 def test_verbose_tells_requests_without_their_secrets(run, monkeypatch):
     """With --verbose each request is a line with its URL and status, and no token."""
     monkeypatch.setenv("NOMAD_TOKEN", "n-token")

@@ -24,7 +24,7 @@ from wasmdeploy_driver.plugin.serve import COOKIE, COOKIE_VALUE
 
 FAKE_EXECUTOR = (sys.executable, str(Path(__file__).with_name("fake_executor.py")))
 _START = "import sys; from wasmdeploy_driver.plugin import main; main(sys.argv[1:])"
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 
 
 @dataclass

@@ -41,7 +41,7 @@ class World:
 
 async def until(condition):
     """Wait for something that other callbacks bring about."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.001)
 

@@ -138,7 +138,7 @@ def test_the_child_dies_with_the_executor(guest: Executor) -> None:
     """No orphan keeps the port when the executor is killed."""
     running = child(guest)
     guest.process.kill()
-    running.wait(10)
+    running.wait(60)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(guest.address)
 

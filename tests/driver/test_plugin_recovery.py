@@ -79,7 +79,7 @@ def test_task_runs_on_through_an_orderly_end(data, tmp_path, end):
         first.configure(data)
         handle = start(first, task_config(tmp_path))
         first.shutdown() if end == "shutdown" else first.process.terminate()
-        assert first.process.wait(5) == 0
+        assert first.process.wait(TIMEOUT) == 0
     assert runs(executor_of(handle))
     with plugin_process() as second:
         second.configure(data)

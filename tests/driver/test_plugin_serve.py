@@ -91,7 +91,8 @@ def test_shutdown_ends_the_process_at_once():
     """After Shutdown the process is gone, with status 0 and without its socket directory."""
     with plugin_process() as plugin:
         plugin.shutdown()
-        assert plugin.process.wait(2.0) == 0
+        # Nomad waits for two seconds; a busy machine is told by how long the start took.
+        assert plugin.process.wait(max(2.0, 5 * plugin.seconds)) == 0
         assert not plugin.socket.parent.exists()
 
 

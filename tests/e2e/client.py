@@ -86,7 +86,9 @@ def one_more_client(world: World, home: Path, name: str, settings: str) -> Itera
         # One that is down for ever would be in the way of who looks at the nodes.
         for each in world.nomad("nodes"):
             if each["Name"] == name:
-                httpx.put(f"{world.stack.nomad_addr}/v1/node/{each['ID']}/purge").raise_for_status()
+                httpx.put(
+                    f"{world.stack.nomad_addr}/v1/node/{each['ID']}/purge", timeout=60
+                ).raise_for_status()
 
 
 def _ready(world: World, name: str, process: subprocess.Popen[bytes], home: Path) -> bool:

@@ -146,7 +146,7 @@ def dev_nomad(directory: Path, *options: str) -> Iterator[str]:
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(url).text not in ("", '""')
+        return httpx.get(url, timeout=60).text not in ("", '""')
     except httpx.HTTPError:
         return False
 
@@ -156,7 +156,7 @@ def test_a_nomad_without_the_driver_is_refused(
 ) -> None:
     """The error names the driver and the command that installs it."""
     with dev_nomad(tmp_path_factory.mktemp("nomad")) as address:
-        eventually("its node is ready", lambda: "ready" in httpx.get(f"{address}/v1/nodes").text)
+        eventually("its node is ready", lambda: "ready" in httpx.get(f"{address}/v1/nodes", timeout=60).text)
         refused(
             world, bad, "no Nomad node has the driver 'wasm'", "wasmdeploy driver install", NOMAD_ADDR=address
         )

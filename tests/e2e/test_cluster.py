@@ -60,18 +60,18 @@ def test_two_instances_behind_the_shipped_traefik_job(tmp_path: Path) -> None:
         assert [each["healthy"] for each in status["allocations"]] == [True, True]
         url, headers = f"http://127.0.0.1:{port}/env", {"host": "pair.localhost"}
         eventually("Traefik's job routes", lambda: _status(url, headers) == 200)
-        httpx.get(f"http://127.0.0.1:{port}/panic", headers=headers)
-        assert "panic: as asked" in world.cli("logs", tmp_path, "--component", "pair").stdout
+        httpx.get(f"http://127.0.0.1:{port}/panic", headers=headers, timeout=60)
+        world.logged("panic: as asked", tmp_path, "--component", "pair")
         assert "has no component 'api'" in world.cli("logs", tmp_path, "--component", "api", code=1).stderr
         follow = _followed(world, tmp_path, url.replace("/env", "/fail"), headers)
         assert any("the guest ended with exit code 3" in line for line in follow)
         world.cli("destroy", tmp_path)
-        assert _status(url, headers) == 404
+        eventually("its route is gone", lambda: _status(url, headers) == 404)
 
 
 def _status(url: str, headers: dict[str, str]) -> int:
     try:
-        return httpx.get(url, headers=headers).status_code
+        return httpx.get(url, headers=headers, timeout=60).status_code
     except httpx.HTTPError:
         return 0
 
@@ -85,7 +85,7 @@ def _followed(world: World, app: Path, url: str, headers: dict[str, str]) -> lis
         lines = []
         try:
             lines.append(process.stdout.readline())  # what was there before
-            httpx.get(url, headers=headers)
+            httpx.get(url, headers=headers, timeout=60)
             while "exit code 3" not in lines[-1]:
                 lines.append(process.stdout.readline())
         finally:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.driver.go_guests import go_guest
 from tests.e2e.cli import PROGRAM, environment
+from tests.e2e.owners import nothing_left
 from tests.e2e.world import World, eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.guests, pytest.mark.timeout(600)]
@@ -43,10 +44,10 @@ def write(world: World, tmp_path: Path) -> Iterator[Write]:
         (tmp_path / "wasmdeploy.toml").write_text(text)
         return tmp_path
 
-    yield written
-    world.cli("destroy", tmp_path)
-    assert world.nomad("jobs?prefix=command") == []
-    eventually("no process is left", lambda: world.family() == [])
+    with nothing_left(world):
+        yield written
+        world.cli("destroy", tmp_path)
+        assert world.nomad("jobs?prefix=command") == []
 
 
 def test_a_batch_job_is_followed_to_its_end(world: World, write: Write) -> None:
@@ -72,17 +73,17 @@ def test_a_parameterized_job_is_dispatched(world: World, write: Write, tmp_path:
     done = world.cli("dispatch", app, "--payload", tmp_path / "order", "--meta", "customer=42", "--json")
     ended = json.loads(done.stdout.splitlines()[-1])
     assert ended["exit_codes"] == [0]
-    assert '"an\\norder" "an\\norder" "42"' in world.cli("logs", "--app", ended["app"]).stdout
+    world.logged('"an\\norder" "an\\norder" "42"', "--app", ended["app"])
     piped = subprocess.run(
         [PROGRAM, "dispatch", app, "--payload", "-", "--meta", "customer=7"], input="piped", text=True,
         env=environment(WASMDEPLOY_STACK_DIR=str(world.stack.data_dir)), capture_output=True, check=True,
     )  # fmt: skip
     run = piped.stdout.removesuffix(" ended with exit code 0\n")
-    assert '"piped" "piped" "7"' in world.cli("logs", "--app", run).stdout
+    world.logged('"piped" "piped" "7"', "--app", run)
     done = world.cli("dispatch", app, "--meta", "customer=1")
     run = done.stdout.removesuffix(" ended with exit code 0\n")
-    assert '"" "" "1"' in world.cli("logs", "--app", run).stdout
-    assert '"piped" "piped" "7"' in world.cli("logs", app).stdout
+    world.logged('"" "" "1"', "--app", run)
+    world.logged('"piped" "piped" "7"', app)
     assert "customer" in world.cli("dispatch", app, code=1).stderr
     assert (
         "--payload nowhere: No such file" in world.cli("dispatch", app, "--payload", "nowhere", code=2).stderr
@@ -110,4 +111,4 @@ def test_a_sysbatch_job_runs_on_every_node(world: World, write: Write) -> None:
     done = world.cli("deploy", write("both", deploy='type = "sysbatch"'))
     assert done.stdout == "command ended with exit code 0\n"
     assert [each["ClientStatus"] for each in world.nomad("job/command/allocations")] == ["complete"]
-    assert "to stdout" in world.cli("logs", "--app", "command").stdout
+    world.logged("to stdout", "--app", "command")

@@ -144,12 +144,12 @@ def test_wrong_tokens(world: World, shop: Path, tmp_path_factory: pytest.TempPat
 
 def _reader(address: str) -> str:
     """A token of Nomad's that may read and no more."""
-    root = {"X-Nomad-Token": httpx.post(f"{address}/v1/acl/bootstrap").json()["SecretID"]}
+    root = {"X-Nomad-Token": httpx.post(f"{address}/v1/acl/bootstrap", timeout=60).json()["SecretID"]}
     rules = 'namespace "default" { policy = "read" }\nnode { policy = "read" }\nagent { policy = "read" }'
     policy = {"Name": "reader", "Rules": rules}
-    httpx.post(f"{address}/v1/acl/policy/reader", headers=root, json=policy).raise_for_status()
+    httpx.post(f"{address}/v1/acl/policy/reader", headers=root, json=policy, timeout=60).raise_for_status()
     token = {"Name": "reader", "Type": "client", "Policies": ["reader"]}
-    return str(httpx.post(f"{address}/v1/acl/token", headers=root, json=token).json()["SecretID"])
+    return str(httpx.post(f"{address}/v1/acl/token", headers=root, json=token, timeout=60).json()["SecretID"])
 
 
 def test_no_driver(world: World, shop: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -158,7 +158,7 @@ def test_no_driver(world: World, shop: Path, tmp_path_factory: pytest.TempPathFa
         MANIFEST.replace("token = { secret = true }", 'token = { default = "x" }')
     )
     with dev_nomad(tmp_path_factory.mktemp("nomad")) as address:
-        eventually("its node is ready", lambda: "ready" in httpx.get(f"{address}/v1/nodes").text)
+        eventually("its node is ready", lambda: "ready" in httpx.get(f"{address}/v1/nodes", timeout=60).text)
         env = {**cluster(world), "NOMAD_ADDR": address}
         assert errors(world, shop, **env) == ["driver: no Nomad node has the driver 'wasm'"]
 
@@ -167,13 +167,13 @@ def test_a_wrong_audience(world: World, shop: Path) -> None:
     """A role for another audience, a role that is not there, and another job's are each the one error."""
     base = f"{world.stack.vault_addr}/v1/auth/{JWT_PATH}/role"
     headers = {"X-Vault-Token": world.stack.vault_token.reveal()}
-    shared = httpx.get(f"{base}/nomad-workloads", headers=headers).json()["data"]
+    shared = httpx.get(f"{base}/nomad-workloads", headers=headers, timeout=60).json()["data"]
     role = {
         key: shared[key] for key in ("role_type", "user_claim", "user_claim_json_pointer", "token_policies")
     }
     bound = {"bound_audiences": ["vault.io"], "bound_claims": {"nomad_job_id": "bank"}}
     for name, more in (("else", {"bound_audiences": ["else"]}), ("bank", bound)):
-        httpx.post(f"{base}/{name}", headers=headers, json={**role, **more}).raise_for_status()
+        httpx.post(f"{base}/{name}", headers=headers, json={**role, **more}, timeout=60).raise_for_status()
     for name, message in (
         ("else", "vault role: the role 'else' takes another audience than Nomad's identities have"),
         ("bank", "vault role: the role 'bank' is another job's"),
@@ -204,7 +204,7 @@ def test_the_apps_own_role(world: World, shop: Path) -> None:
 def sealed(world: World) -> Iterator[None]:
     """Vault sealed, and open again afterwards."""
     address, headers = f"{world.stack.vault_addr}/v1/sys", {"X-Vault-Token": world.stack.vault_token.reveal()}
-    httpx.put(f"{address}/seal", headers=headers).raise_for_status()
+    httpx.put(f"{address}/seal", headers=headers, timeout=60).raise_for_status()
     try:
         yield
     finally:
@@ -212,8 +212,8 @@ def sealed(world: World) -> Iterator[None]:
         assert owned is not None
         keys = Keys.load(owned.vault_keys)
         assert keys is not None
-        httpx.put(f"{address}/unseal", json={"key": keys.unseal_key.reveal()}).raise_for_status()
-        eventually("Vault is active", lambda: httpx.get(f"{address}/health").status_code == 200)
+        httpx.put(f"{address}/unseal", json={"key": keys.unseal_key.reveal()}, timeout=60).raise_for_status()
+        eventually("Vault is active", lambda: httpx.get(f"{address}/health", timeout=60).status_code == 200)
 
 
 def test_a_sealed_vault(world: World, shop: Path) -> None:

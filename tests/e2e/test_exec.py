@@ -31,11 +31,15 @@ def allocation(world: World) -> Iterator[str]:
     world.put_secret(f"default/{NAME}", token=SECRET)
     source = world.stack.components_dir / "console.wasm"
     source.write_bytes(go_guest("go-cgi").read_bytes())
-    httpx.post(f"{world.stack.nomad_addr}/v1/jobs", json={"Job": job(str(source))}).raise_for_status()
+    httpx.post(
+        f"{world.stack.nomad_addr}/v1/jobs", json={"Job": job(str(source))}, timeout=60
+    ).raise_for_status()
     try:
         yield eventually("the app runs", lambda: running(world), 120)
     finally:
-        httpx.delete(f"{world.stack.nomad_addr}/v1/job/{NAME}", params={"purge": "true"}).raise_for_status()
+        httpx.delete(
+            f"{world.stack.nomad_addr}/v1/job/{NAME}", params={"purge": "true"}, timeout=60
+        ).raise_for_status()
         source.unlink()
 
 
@@ -168,7 +172,7 @@ def test_script_checks(world: World, allocation: str) -> None:
 
     def found() -> dict[str, tuple[str, str]]:
         # The agent has each check's last output; the catalog gets one that changes nothing else minutes later.
-        checks = httpx.get(f"{world.stack.consul_addr}/v1/agent/checks").json().values()
+        checks = httpx.get(f"{world.stack.consul_addr}/v1/agent/checks", timeout=60).json().values()
         mine = [each for each in checks if each["ServiceName"] == NAME]
         return {each["Name"]: (each["Status"], each["Output"].strip()) for each in mine}
 

@@ -192,12 +192,12 @@ def test_a_sealed_vault(world: World, bad: Sample) -> None:
     assert owned is not None
     keys = Keys.load(owned.vault_keys)
     assert keys is not None
-    httpx.put(f"{world.stack.vault_addr}/v1/sys/seal", headers=token).raise_for_status()
+    httpx.put(f"{world.stack.vault_addr}/v1/sys/seal", headers=token, timeout=60).raise_for_status()
     try:
         done = world.cli("deploy", bad.write(), code=1)
     finally:
         httpx.put(
-            f"{world.stack.vault_addr}/v1/sys/unseal", json={"key": keys.unseal_key.reveal()}
+            f"{world.stack.vault_addr}/v1/sys/unseal", json={"key": keys.unseal_key.reveal()}, timeout=60
         ).raise_for_status()
     errors = [line for line in done.stderr.splitlines() if line.startswith(("error:", "hint:"))]
     assert errors[0] == f"error: Vault at {world.stack.vault_addr} is sealed"

@@ -79,7 +79,7 @@ def test_a_deployed_guest(world: World, cgi: Path) -> None:
         for path, status in (("/panic", 500), ("/loop", 504), ("/fail", 500), ("/nothing", 500)):
             assert world.get("guests.localhost", path).status_code == status
             assert world.get("guests.localhost").text == "hello from Go\n"
-        assert "panic: as asked" in world.cli("logs", cgi).stdout
+        world.logged("panic: as asked", cgi)
         assert_nowhere(world, "guests", secret)
         assert_hcl_is_json(world, cgi)
     finally:
@@ -104,7 +104,7 @@ def assert_hcl_is_json(world: World, app: Path) -> None:
         "Job"
     ]
     parsed = httpx.post(
-        f"{world.stack.nomad_addr}/v1/jobs/parse", json={"JobHCL": hcl, "Canonicalize": False}
+        f"{world.stack.nomad_addr}/v1/jobs/parse", json={"JobHCL": hcl, "Canonicalize": False}, timeout=60
     )
     parsed.raise_for_status()
     assert normal(parsed.json()) == normal(sent)
@@ -124,26 +124,25 @@ def command_job(world: World, name: str, config: dict[str, Any], **task: Any) ->
     }  # fmt: skip
 
 
-def run_command(world: World, job: dict[str, Any]) -> tuple[str, dict[str, Any], str]:
-    """Run a batch job to its end; gives its client status, last Terminated (or failure) event and stdout."""
-    httpx.post(f"{world.stack.nomad_addr}/v1/jobs", json={"Job": job}).raise_for_status()
+def run_command(world: World, job: dict[str, Any], says: str = "") -> tuple[str, dict[str, Any]]:
+    """Run a batch job to its end, its stdout being `says`; gives its client status and last event of an end."""
+    httpx.post(f"{world.stack.nomad_addr}/v1/jobs", json={"Job": job}, timeout=60).raise_for_status()
     try:
 
         def ended() -> dict[str, Any] | None:
             stubs = world.nomad(f"job/{job['ID']}/allocations")
             return next((each for each in stubs if each["ClientStatus"] in ("complete", "failed")), None)
 
-        stub = eventually("the command has ended", ended, 60)
+        stub = eventually("the command has ended", ended)
         events = stub["TaskStates"]["t"]["Events"]
         last = next(each for each in reversed(events) if each["Type"] in _ENDS)
-        logs = httpx.get(
-            f"{world.stack.nomad_addr}/v1/client/fs/logs/{stub['ID']}",
-            params={"task": "t", "type": "stdout", "plain": "true"},
-        )
-        return stub["ClientStatus"], last, logs.text if logs.status_code == 200 else ""
+        logs = f"{world.stack.nomad_addr}/v1/client/fs/logs/{stub['ID']}?task=t&type=stdout&plain=true"
+        # Nomad collects them beside the task, and after its end.
+        eventually("its output is there", lambda: not says or httpx.get(logs, timeout=60).text == says)
+        return stub["ClientStatus"], last
     finally:
         httpx.delete(
-            f"{world.stack.nomad_addr}/v1/job/{job['ID']}", params={"purge": "true"}
+            f"{world.stack.nomad_addr}/v1/job/{job['ID']}", params={"purge": "true"}, timeout=60
         ).raise_for_status()
         (world.stack.components_dir / "tool.wasm").unlink()
 
@@ -151,7 +150,7 @@ def run_command(world: World, job: dict[str, Any]) -> tuple[str, dict[str, Any],
 @pytest.mark.parametrize("code", [0, 1, 42])
 def test_a_command_ends_with_its_exit_code(world: World, code: int) -> None:
     """A task of the short form ends with the guest's own exit code."""
-    status, last, _ = run_command(world, command_job(world, f"exit-{code}", {"args": ["exit", str(code)]}))
+    status, last = run_command(world, command_job(world, f"exit-{code}", {"args": ["exit", str(code)]}))
     assert (status, last["ExitCode"]) == ("failed" if code else "complete", code), last
 
 
@@ -162,14 +161,14 @@ def test_a_command_gets_arguments_environment_and_directories(world: World) -> N
         "args": ["read", "/data/note.txt"],
         "dir": [{"host": "local/in", "guest": "/data", "readonly": True}],
     }
-    assert run_command(world, command_job(world, "reads", config, Templates=template))[2] == "from a template"
+    run_command(world, command_job(world, "reads", config, Templates=template), "from a template")
     config = {"args": ["env", "WORD"], "env": [{"WORD": "given"}]}
-    assert run_command(world, command_job(world, "env", config))[2] == "given\n"
+    run_command(world, command_job(world, "env", config), "given\n")
     config = {
         "args": ["write", "/data/new"],
         "dir": [{"host": "local/in", "guest": "/data", "readonly": True}],
     }
-    status, last, _ = run_command(world, command_job(world, "writes", config, Templates=template))
+    status, last = run_command(world, command_job(world, "writes", config, Templates=template))
     assert (status, last["ExitCode"]) == ("failed", 1)
 
 
@@ -188,6 +187,6 @@ def test_a_command_gets_arguments_environment_and_directories(world: World) -> N
 )
 def test_a_task_that_cannot_start_says_why(world: World, config: dict[str, Any], words: str) -> None:
     """The reason is in the task's event, as Nomad shows it."""
-    status, last, _ = run_command(world, command_job(world, "refused", {"args": ["args"], **config}))
+    status, last = run_command(world, command_job(world, "refused", {"args": ["args"], **config}))
     assert status == "failed"
     assert words in last["DisplayMessage"]

@@ -87,12 +87,12 @@ def test_up_serves_and_ctrl_c_stops_it(app: Path, tmp_path: Path) -> None:
         "MORE=more",
     )
     with up(app, *options) as (process, url):
-        received = dict(line.split("=", 1) for line in httpx.get(f"{url}/json").json())
+        received = dict(line.split("=", 1) for line in httpx.get(f"{url}/json", timeout=60).json())
         assert (received["WORD"], received["TOKEN"], received["MORE"]) == ("given", "from-file", "more")
         for path, status in (("/panic", 500), ("/loop", 504), ("/", 200)):
-            assert httpx.get(url + path, timeout=20).status_code == status
+            assert httpx.get(url + path, timeout=60).status_code == status
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=15) == 0
+        assert process.wait(timeout=60) == 0
 
 
 def test_build_compiles_ahead(cli: Cli, app: Path, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_run_ends_by_a_signal_as_any_program() -> None:
             process.stdin.flush()
             assert process.stdout.read(1) == b"x"
             process.send_signal(number)
-            assert process.wait(timeout=30) == -number
+            assert process.wait(timeout=60) == -number
 
 
 def test_run_on_a_terminal() -> None:
@@ -186,7 +186,7 @@ def test_run_on_a_terminal() -> None:
         os.write(ours, b"a line\n\x04")
         assert process.stdout is not None
         assert process.stdout.read() == b"a line\n"
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=60) == 0
     os.close(ours)
     os.close(theirs)
 

@@ -56,8 +56,13 @@ class running:
         self._job = job(self._name, pool, source)
 
     def __enter__(self) -> str:
-        httpx.post(f"{self._world.stack.nomad_addr}/v1/jobs", json={"Job": self._job}).raise_for_status()
-        return eventually("the task runs", self._running, 120)
+        httpx.post(
+            f"{self._world.stack.nomad_addr}/v1/jobs", json={"Job": self._job}, timeout=60
+        ).raise_for_status()
+        found = eventually("the task runs", self._running)
+        # It has written all its lines then, whichever test comes first.
+        eventually("it ticks", lambda: "tick" in "".join(logs(self._world, found, "-tail", "-n", "5")))
+        return found
 
     def _running(self) -> str:
         stubs = self._world.nomad(f"job/{self._name}/allocations") or []
@@ -66,7 +71,7 @@ class running:
 
     def __exit__(self, *_: object) -> None:
         address = f"{self._world.stack.nomad_addr}/v1/job/{self._name}"
-        httpx.delete(address, params={"purge": "true"}).raise_for_status()
+        httpx.delete(address, params={"purge": "true"}, timeout=60).raise_for_status()
         self._source.unlink()
 
 
@@ -106,11 +111,6 @@ def files(world: World, allocation: str, stream: str) -> dict[int, int]:
 def test_files_and_tail(world: World, allocation: tuple[str, psutil.Process]) -> None:
     """The files keep number and size, their lines are whole and in order, and the tail is the newest."""
     found, agent = allocation
-    eventually(
-        "it ticks",
-        lambda: any(each.startswith("tick") for each in logs(world, found, "-tail", "-n", "5")),
-        60,
-    )
     assert logs(world, found, "-stderr") == ["begins"]
     eventually("old files are gone", lambda: len(files(world, found, "stdout")) == 3)
     assert all(size <= 1 << 20 for size in files(world, found, "stdout").values())
@@ -162,7 +162,7 @@ def test_following_across_a_restart(world: World, allocation: tuple[str, psutil.
         reading = lambda word: sum(each.startswith(word) for each in list(seen))  # noqa: E731
         eventually("it follows", lambda: reading("tick") > 20, 60)
         httpx.post(
-            f"{world.stack.nomad_addr}/v1/client/allocation/{found}/restart", json={}
+            f"{world.stack.nomad_addr}/v1/client/allocation/{found}/restart", json={}, timeout=60
         ).raise_for_status()
         eventually("the next run is followed", lambda: "tick 0\n" in seen and reading("tick") > 60, 120)
     finally:

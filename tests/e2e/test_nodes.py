@@ -13,6 +13,7 @@ import pytest
 from tests.driver.go_guests import go_guest
 from tests.e2e.cli import Cli
 from tests.e2e.nomad_jobs import PATIENCE, SECOND, ServedApp, nomad, purge
+from tests.e2e.owners import nothing_left
 from tests.e2e.world import World, eventually
 from tests.stack.fixtures import running_stack
 
@@ -33,9 +34,9 @@ def source(world: World) -> Iterator[Path]:
     """The component of the apps; after the test no process of theirs is left."""
     path = world.stack.components_dir / "nodes.wasm"
     path.write_bytes(go_guest().read_bytes())
-    yield path
-    path.unlink()
-    eventually("no process is left", lambda: world.family() == [], PATIENCE)
+    with nothing_left(world):
+        yield path
+        path.unlink()
 
 
 def on(name: str, word: str = "Constraints") -> Json:
@@ -74,12 +75,15 @@ def test_a_drain_moves_an_app(world: World, source: Path) -> None:
         app.allocation = moved["ID"]
         app.locate()
         eventually("it answers there", app.answers, PATIENCE)
-        assert first.pid not in {process.pid for process in world.executors()}
-        (ended,) = allocations(world, "moves", "complete")
+        # The new one does not wait for the old one's end.
+        (ended,) = eventually(
+            "the old one has ended", lambda: allocations(world, "moves", "complete"), PATIENCE
+        )
+        eventually("its executor has gone", lambda: not first.is_running(), PATIENCE)
         assert (ended["ID"], ended["TaskStates"]["t"]["Failed"]) == (left, False)
         # The client's garbage collection: neither the allocation's files nor the driver's stay.
         nomad(world, "node", "drain", "-disable", "-yes", drained)
-        httpx.get(f"{world.stack.nomad_addr}/v1/client/allocation/{left}/gc").raise_for_status()
+        httpx.get(f"{world.stack.nomad_addr}/v1/client/allocation/{left}/gc", timeout=60).raise_for_status()
         data = world.stack.data_dir
         eventually("its files are gone", lambda: not (data / "client-1" / "alloc" / left).exists())
         eventually("its state is gone", lambda: not list((data / "client-1-wasm" / "tasks").iterdir()))
@@ -132,9 +136,12 @@ def test_a_client_that_is_out_of_reach(world: World, source: Path) -> None:
         assert {app.stub()["NodeName"] for app in (kept, swap)} == {"client-2"}
         agent.send_signal(signal.SIGSTOP)
         eventually("it is missed", lambda: node_of(world, "client-2")["Status"] == "disconnected", PATIENCE)
-        assert kept.stub()["ClientStatus"] == "unknown"
-        (other,) = eventually("a replacement", lambda: allocations(world, "swap", "running"), PATIENCE)
-        assert other["NodeName"] == "client-1"
+        eventually("so are its tasks", lambda: kept.stub()["ClientStatus"] == "unknown", PATIENCE)
+        eventually(
+            "a replacement",
+            lambda: [each["NodeName"] for each in allocations(world, "swap", "running")] == ["client-1"],
+            PATIENCE,
+        )
         assert kept.answers()
         agent.send_signal(signal.SIGCONT)
         eventually("it is back", lambda: allocations(world, "kept", "running"), PATIENCE)

@@ -8,6 +8,7 @@ import pytest
 
 from tests.driver.go_guests import go_guest
 from tests.e2e.nomad_jobs import PATIENCE, ServedApp, nomad, purge
+from tests.e2e.owners import nothing_left
 from tests.e2e.world import World, eventually
 
 pytestmark = [pytest.mark.stack, pytest.mark.guests, pytest.mark.timeout(600)]
@@ -19,13 +20,13 @@ def app(world: World) -> Iterator[ServedApp]:
     source = world.stack.components_dir / "operated.wasm"
     source.write_bytes(go_guest().read_bytes())
     served = ServedApp(world, "operated", source)
-    try:
-        served.start()
-        yield served
-    finally:
-        purge(world, served.name)
-        source.unlink()
-        eventually("no process is left", lambda: world.family() == [])
+    with nothing_left(world):
+        try:
+            served.start()
+            yield served
+        finally:
+            purge(world, served.name)
+            source.unlink()
 
 
 def executor(world: World) -> int:

@@ -26,12 +26,16 @@ def allocation(world: World) -> Iterator[str]:
     world.put_secret(f"default/{NAME}", token=SECRET)
     source = world.stack.components_dir / f"{NAME}.wasm"
     source.write_bytes(go_guest("go-cgi").read_bytes())
-    httpx.post(f"{world.stack.nomad_addr}/v1/jobs", json={"Job": job(str(source))}).raise_for_status()
+    httpx.post(
+        f"{world.stack.nomad_addr}/v1/jobs", json={"Job": job(str(source))}, timeout=60
+    ).raise_for_status()
     try:
         eventually("the app runs", lambda: "running" in statuses(world), 120)
         yield str(world.running(NAME)["ID"])
     finally:
-        httpx.delete(f"{world.stack.nomad_addr}/v1/job/{NAME}", params={"purge": "true"}).raise_for_status()
+        httpx.delete(
+            f"{world.stack.nomad_addr}/v1/job/{NAME}", params={"purge": "true"}, timeout=60
+        ).raise_for_status()
         source.unlink()
 
 
@@ -79,13 +83,13 @@ def until_parked(world: World, allocation: str) -> None:
 
 def ask(world: World) -> str:
     """The app's environment, from its own port."""
-    (service,) = httpx.get(f"{world.stack.consul_addr}/v1/catalog/service/{NAME}").json()
+    (service,) = httpx.get(f"{world.stack.consul_addr}/v1/catalog/service/{NAME}", timeout=60).json()
     address = f"http://{service['ServiceAddress']}:{service['ServicePort']}"
     return httpx.get(f"{address}/env", timeout=60).raise_for_status().text
 
 
 def healthy(world: World) -> bool:
-    checks = httpx.get(f"{world.stack.consul_addr}/v1/health/checks/{NAME}").json()
+    checks = httpx.get(f"{world.stack.consul_addr}/v1/health/checks/{NAME}", timeout=60).json()
     return [each["Status"] for each in checks] == ["passing"]
 
 
@@ -117,7 +121,7 @@ def test_an_idle_app_is_parked(world: World, allocation: str) -> None:
     assert (done.returncode, f"TOKEN={SECRET}" in done.stdout) == (0, True), done.stderr
     until_parked(world, allocation)
 
-    httpx.delete(f"{world.stack.nomad_addr}/v1/job/{NAME}").raise_for_status()
+    httpx.delete(f"{world.stack.nomad_addr}/v1/job/{NAME}", timeout=60).raise_for_status()
     eventually("it has ended", lambda: statuses(world) == ["complete"], 120)
     task = world.nomad(f"allocation/{allocation}")["TaskStates"][NAME]
     assert (task["State"], task["Failed"], task["Restarts"]) == ("dead", False, 0)

@@ -127,7 +127,7 @@ def sample(world: World, tmp_path: Path, request: pytest.FixtureRequest) -> Samp
     """A sample app named after the test; destroyed afterwards."""
     made = Sample(tmp_path / "app", f"p{abs(hash(request.node.name)) % 10**6}")
     yield made
-    if httpx.get(f"{world.stack.nomad_addr}/v1/job/{made.name}").status_code == 200:
+    if httpx.get(f"{world.stack.nomad_addr}/v1/job/{made.name}", timeout=60).status_code == 200:
         world.cli("destroy", made.directory)
 
 

@@ -69,7 +69,7 @@ def status(url: str, host: str) -> int:
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     try:
-        return httpx.get(url, headers={"host": host}, verify=context).status_code
+        return httpx.get(url, headers={"host": host}, verify=context, timeout=60).status_code
     except httpx.HTTPError:
         return 0
 
@@ -82,7 +82,7 @@ def test_https_with_a_redirect(world: World, traefik: Traefik, tmp_path: Path) -
     try:
         assert "https://secure.localhost/" in world.cli("status", tmp_path, "--json").stdout or done.stdout
         eventually("HTTPS answers", lambda: status(traefik.secure, "secure.localhost") == 200)
-        moved = httpx.get(f"{traefik.web}/orders?page=2", headers={"host": "secure.localhost"})
+        moved = httpx.get(f"{traefik.web}/orders?page=2", headers={"host": "secure.localhost"}, timeout=60)
         assert (moved.status_code, moved.headers["location"]) == (
             301,
             "https://secure.localhost/orders?page=2",

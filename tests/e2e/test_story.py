@@ -80,8 +80,8 @@ def test_an_app_is_deployed_changed_under_load_and_destroyed(world: World, app: 
         world.cli("deploy", app)
         moved.join()
         eventually("the old version has left", lambda: len(world.executors()) == 1)
+        eventually("it was under load", lambda: load.sent >= 1500)
     assert load.failures == []
-    assert load.achieved >= 100
     assert load.bodies == {f"one {digest}", "one 100", f"two {digest}", "two 100"}
     assert world.get("two.localhost").text == f"two {digest}"
     assert world.get("one.localhost").status_code == 404
@@ -103,7 +103,7 @@ def test_an_app_is_deployed_changed_under_load_and_destroyed(world: World, app: 
     status = json.loads(world.cli("status", app, "--json").stdout)
     assert (status["version"], status["serving"], status["state"]) == (2, True, "running")
     assert status["url"] == f"http://two.localhost:{world.stack.traefik_addr.rpartition(':')[2]}/"
-    assert "asked for /" in world.cli("logs", app).stdout
+    world.logged("asked for /", app)
 
     world.cli("destroy", app)
     assert world.nomad(f"job/{name}") is None
@@ -133,13 +133,12 @@ def test_a_restart_of_plugin_or_agent_is_not_noticed_by_clients(world: World, ap
         plugin.kill()
         eventually("a new plugin", lambda: [each for each in world.plugins() if each.pid != plugin.pid])
         world.member("client-1").kill()
-        httpx.get(f"{world.stack.nomad_addr}/v1/status/leader").raise_for_status()
+        httpx.get(f"{world.stack.nomad_addr}/v1/status/leader", timeout=60).raise_for_status()
         world.cli("stack", "up")
         eventually("the client is ready", lambda: _ready(world, "client-1"), 120)
         allocation = eventually("the task is known again", lambda: world.running(name))
         eventually("the load goes on after that", lambda: load.sent >= 1500)
     assert load.failures == []
-    assert load.achieved >= 100
     assert [each.pid for each in world.executors()] == [executor.pid]
     assert [task["Restarts"] for task in allocation["TaskStates"].values()] == [0]
     # The recovered task is really in the driver's hands: it stops when it is told to.

@@ -31,7 +31,7 @@ def sample(world: World, tmp_path: Path, request: pytest.FixtureRequest) -> Iter
     made.environment = {"GREETING": "{{ greeting }}"}
     made.deploy = {"host": f'"{name}.localhost"'}
     yield made
-    if httpx.get(f"{world.stack.nomad_addr}/v1/job/{name}").status_code == 200:
+    if world.nomad(f"job/{made.name}"):  # as a test may have renamed it
         world.cli("destroy", made.directory)
 
 
@@ -131,7 +131,7 @@ def test_a_job_that_is_not_ours_is_left_alone(world: World, sample: Sample) -> N
     task = {"Name": "web", "Driver": "wasm", "Config": {}}
     group = {"Name": "web", "Count": 0, "Tasks": [task]}
     job = {"ID": sample.name, "Name": sample.name, "Datacenters": ["*"], "TaskGroups": [group]}
-    httpx.post(f"{world.stack.nomad_addr}/v1/jobs", json={"Job": job}).raise_for_status()
+    httpx.post(f"{world.stack.nomad_addr}/v1/jobs", json={"Job": job}, timeout=60).raise_for_status()
     app = sample.write()
     for command, code in (("plan", 255), ("deploy", 1)):
         refused = world.cli(command, app, code=code).stderr
@@ -276,7 +276,7 @@ def test_two_apps_with_one_name_in_consul(world: World, sample: Sample, tmp_path
     sample.name, sample.deploy = "team-shop", {}
     deploy(world, sample, "one")
     nomad = world.stack.nomad_addr
-    httpx.put(f"{nomad}/v1/namespace/team", json={"Name": "team"}).raise_for_status()
+    httpx.put(f"{nomad}/v1/namespace/team", json={"Name": "team"}, timeout=60).raise_for_status()
     try:
         other = Sample(tmp_path / "other", "shop", deploy={"namespace": '"team"'})
         done = world.cli("deploy", other.write(), code=1)
@@ -284,4 +284,4 @@ def test_two_apps_with_one_name_in_consul(world: World, sample: Sample, tmp_path
             "'team-shop' in namespace 'default' is the service 'team-shop' in Consul already" in done.stderr
         )
     finally:
-        httpx.delete(f"{nomad}/v1/namespace/team")
+        httpx.delete(f"{nomad}/v1/namespace/team", timeout=60)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.driver.go_guests import go_guest
 from tests.e2e.nomad_jobs import PATIENCE, Placed, ServedApp, job_of, nomad, purge, register
+from tests.e2e.owners import nothing_left
 from tests.e2e.test_local import up
 from tests.e2e.world import World, eventually
 
@@ -80,9 +81,10 @@ def sources(world: World) -> Iterator[tuple[Path, Path]]:
     paths = tuple(world.stack.components_dir / f"volumes-{name}.wasm" for name in ("app", "tool"))
     for path, guest in zip(paths, ("go-cgi", "go-tool"), strict=True):
         path.write_bytes(go_guest(guest).read_bytes())
-    yield paths[0], paths[1]
-    for path in paths:
-        path.unlink()
+    with nothing_left(world):
+        yield paths[0], paths[1]
+        for path in paths:
+            path.unlink()
 
 
 def with_volume(job: Json, *, readonly: bool = False) -> Json:
@@ -107,7 +109,7 @@ def test_what_is_written_stays(world: World, volume: Path, sources: tuple[Path, 
     assert sorted(each.name for each in volume.iterdir()) == ["file", "made", "other"]
     assert (volume / "made").read_text() == "written"
     allocation = command(world, "volume-read", sources[1], "read", "/data/made", readonly=True)
-    assert nomad(world, "alloc", "logs", allocation) == "written"
+    eventually("it is read", lambda: nomad(world, "alloc", "logs", allocation) == "written")
     command(world, "volume-spoil", sources[1], "write", "/data/file", readonly=True, state="failed")
     assert (volume / "file").read_text() == "kept"
 

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -30,21 +31,25 @@ class World:
         """Write a secret's fields below `secret/`."""
         token = {"X-Vault-Token": self.stack.vault_token.reveal()}
         httpx.post(
-            f"{self.stack.vault_addr}/v1/secret/data/{path}", headers=token, json={"data": fields}
+            f"{self.stack.vault_addr}/v1/secret/data/{path}", headers=token, json={"data": fields}, timeout=60
         ).raise_for_status()
 
     def get(self, host: str, path: str = "/", **options: Any) -> httpx.Response:
         """Ask Traefik for `path` of `host`."""
-        return httpx.get(f"{self.stack.traefik_addr}{path}", headers={"host": host}, timeout=30, **options)
+        return httpx.get(f"{self.stack.traefik_addr}{path}", headers={"host": host}, timeout=60, **options)
 
     def nomad(self, path: str) -> Any:
         """What Nomad's API says."""
-        answer = httpx.get(f"{self.stack.nomad_addr}/v1/{path}", timeout=30)
+        answer = httpx.get(f"{self.stack.nomad_addr}/v1/{path}", timeout=60)
         return answer.json() if answer.status_code == 200 else None
 
     def services(self) -> list[str]:
         """The names of Consul's services."""
-        return list(httpx.get(f"{self.stack.consul_addr}/v1/catalog/services").json())
+        return list(httpx.get(f"{self.stack.consul_addr}/v1/catalog/services", timeout=60).json())
+
+    def logged(self, words: str, *arguments: str | Path) -> None:
+        """Wait until `wasmdeploy logs` has the words: Nomad collects them beside the task, and after its end."""
+        eventually(f"the log has {words}", lambda: words in self.cli("logs", *arguments).stdout)
 
     def running(self, name: str) -> dict[str, Any]:
         """The one running allocation of a job."""
@@ -101,7 +106,7 @@ def _leads(pid: int) -> bool:
 def eventually(
     what: str,
     condition: Callable[[], T],
-    seconds: float = 30,
+    seconds: float = 120,
     facts: Callable[[], object] = lambda: "",
 ) -> T:
     """The condition's first true value; fails with `what`, and with `facts`, where there is none in time."""

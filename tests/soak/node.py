@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import psutil
 
+from tests.e2e.owners import allocation_of, told
 from tests.e2e.world import World
 from tests.soak.lives import App, Command, Sleeper, states
-from tests.soak.owners import allocation_of, told
 from tests.soak.victims import followed, logmons
 from wasmdeploy_cli.stack import directory, sweep
 from wasmdeploy_driver.errors import ExecutorError

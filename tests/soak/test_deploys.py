@@ -44,7 +44,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         header = "headers.customresponseheaders.X-Mark"
         tags = [f"traefik.http.middlewares.mark-{mark}.{header}={mark}" for mark in ("odd", "even")]
         service = {"Name": "marks", "Address": "127.0.0.1", "Port": 9, "Tags": ["traefik.enable=true", *tags]}
-        httpx.put(f"{stack.consul_addr}/v1/agent/service/register", json=service).raise_for_status()
+        httpx.put(
+            f"{stack.consul_addr}/v1/agent/service/register", json=service, timeout=60
+        ).raise_for_status()
         yield World(stack, Cli(stack.data_dir))
 
 
@@ -97,14 +99,14 @@ class Client:
         nomad = f"{self.world.stack.nomad_addr}/v1/node/{node}"
         spec = {"Deadline": 240 * _SECOND, "IgnoreSystemJobs": False}
         count = len(self._running())
-        httpx.put(f"{nomad}/drain", json={"DrainSpec": spec}).raise_for_status()
+        httpx.put(f"{nomad}/drain", json={"DrainSpec": spec}, timeout=60).raise_for_status()
         eventually("it is drained", lambda: not self.world.nomad(f"node/{node}").get("DrainStrategy"), 300)
         eventually(
             "its instances are elsewhere",
             lambda: len(self._running()) == count and all(each["NodeID"] != node for each in self._running()),
             60,
         )
-        httpx.put(f"{nomad}/eligibility", json={"Eligibility": "eligible"}).raise_for_status()
+        httpx.put(f"{nomad}/eligibility", json={"Eligibility": "eligible"}, timeout=60).raise_for_status()
         self._count("drain")
 
     def answer(self) -> dict[str, str]:

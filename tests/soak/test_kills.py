@@ -25,11 +25,11 @@ from tests.conformance.servers import guest
 from tests.driver.go_guests import go_guest
 from tests.e2e.cli import Cli
 from tests.e2e.nomad_jobs import PATIENCE, purge
+from tests.e2e.owners import allocation_of
 from tests.e2e.world import World, eventually
 from tests.soak.clients import Clients
 from tests.soak.lives import App, Command, Sleeper
 from tests.soak.node import Node
-from tests.soak.owners import allocation_of
 from tests.soak.victims import VICTIMS, Victim, agent, engines, holders
 from wasmdeploy_cli.stack.state import StackState
 
@@ -269,7 +269,7 @@ def soak(stack: StackState) -> Iterator[Soak]:
             purge(world, each.name)
         for component in components:
             component.unlink()
-        httpx.put(f"{stack.nomad_addr}/v1/system/gc").raise_for_status()
+        httpx.put(f"{stack.nomad_addr}/v1/system/gc", timeout=60).raise_for_status()
 
 
 def test_kills(soak: Soak) -> None:

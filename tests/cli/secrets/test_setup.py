@@ -65,7 +65,7 @@ def trusted_key(vault: VaultServer, directory: Path) -> Path:
 def logged_in(vault: VaultServer, token: str) -> httpx.Response:
     """A login with the app's role."""
     body = {"role": "wasmdeploy.prod.shop", "jwt": token}
-    return httpx.post(f"{vault.address}/v1/auth/jwt-nomad/login", json=body)
+    return httpx.post(f"{vault.address}/v1/auth/jwt-nomad/login", json=body, timeout=60)
 
 
 def test_it_is_done_once(vault: VaultServer, key: Path, tmp_path: Path) -> None:

@@ -1,20 +1,33 @@
-"""Whose a process is: the allocation it runs for, and how a message tells of it."""
+"""Whose a process is: the allocation it runs for, how a message tells of it, and that none outlives its test."""
 
 from __future__ import annotations
 
 import json
 import re
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
-from tests.e2e.world import World
+from tests.e2e.world import World, eventually
 from wasmdeploy_cli.stack.sweep import Traces
 
 _ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _OF_CGROUP = re.compile(f"/({_ID})[.]")
 _OF_LOG = re.compile(f"/alloc/({_ID})/alloc/logs/")
+
+
+@contextmanager
+def nothing_left(world: World) -> Iterator[None]:
+    """What runs for tasks when the block has ended, and did not before, ends as well; or is named."""
+    before = world.family()
+    yield
+
+    def left() -> list[str]:
+        return [told(world, each) for each in world.family() if each not in before]
+
+    eventually("no process is left", lambda: not left(), 120, lambda: "\n".join(left()))
 
 
 def allocation_of(process: psutil.Process) -> str:
