@@ -52,28 +52,31 @@ def test_no_log_has_no_last_line(tmp_path):
 
 def test_memory_kills_of_cgroup_v2(tmp_path):
     """memory.events counts them."""
+    (tmp_path / "cgroup.controllers").touch()
     (tmp_path / "memory.events").write_text("low 0\nhigh 0\nmax 12\noom 1\noom_kill 2\n")
     assert cgroup.oom_kills(str(tmp_path), "a/t/1") == 2
 
 
-def test_memory_kills_of_cgroup_v1(tmp_path, monkeypatch):
+def test_memory_kills_of_cgroup_v1(tmp_path):
     """With v1 the memory group follows from the task's id, as Nomad names only the shared cpuset."""
-    monkeypatch.setattr(cgroup, "_V1", tmp_path)
     (tmp_path / "memory/nomad/a-1.web").mkdir(parents=True)
     (tmp_path / "memory/nomad/a-1.web/memory.oom_control").write_text(
         "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n"
     )
-    assert cgroup.oom_kills("/nowhere", "a-1/web/0a1b") == 1
-    assert cgroup.oom_kills("/nowhere", "a-1/other/0a1b") == 0
+    shared = str(tmp_path / "cpuset/nomad/share")
+    assert cgroup.oom_kills(shared, "a-1/web/0a1b") == 1
+    assert cgroup.oom_kills(shared, "a-1/other/0a1b") == 0
+    assert cgroup.oom_kills("", "a-1/web/0a1b") == 0
 
 
-def test_throttling_of_both_versions(tmp_path, monkeypatch):
+def test_throttling_of_both_versions(tmp_path):
     """Both count periods; v2 counts microseconds, v1 nanoseconds."""
-    monkeypatch.setattr(cgroup, "_V1", tmp_path)
+    shared = str(tmp_path / "cpuset/nomad/share")
     group = tmp_path / "cpu/nomad/a-1.web"
     group.mkdir(parents=True)
     (group / "cpu.stat").write_text("nr_periods 9\nnr_throttled 3\nthrottled_time 5000\n")
-    assert cgroup.throttling("/nowhere", "a-1/web/0a1b") == (3, 5000)
+    assert cgroup.throttling(shared, "a-1/web/0a1b") == (3, 5000)
+    assert cgroup.throttling(shared, "a-1/other/0a1b") == (0, 0)
+    (tmp_path / "cgroup.controllers").touch()
     (tmp_path / "cpu.stat").write_text("usage_usec 7\nnr_throttled 4\nthrottled_usec 6\n")
     assert cgroup.throttling(str(tmp_path), "a-1/web/0a1b") == (4, 6000)
-    assert cgroup.throttling("/nowhere", "a-1/other/0a1b") == (0, 0)

@@ -50,8 +50,8 @@ def enter(state: Path, described: Mapping[str, Any], namespace: Sequence[int]) -
     for each in namespace:
         netns.join(each, str(described["netns"]))
         os.close(each)
-    if described.get("cgroup"):
-        cgroup.count(Cgroup(**described["cgroup"]), described["id"])
+    if (group := Cgroup.of(described)) is not None:
+        cgroup.count(group, described["id"])
     if "isolation" in described:
         confine.begin(described, state)
 

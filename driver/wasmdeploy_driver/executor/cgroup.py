@@ -26,7 +26,7 @@ def join(cgroup: Cgroup, task_id: str) -> None:
     """
     path = Path(cgroup.path)
     try:
-        if (path / "cgroup.controllers").exists():
+        if _is_v2(path):
             _join_v2(path, cgroup)
         else:
             _join_v1(path, cgroup, task_id)
@@ -69,10 +69,19 @@ def clear(cgroup: Cgroup, task_id: str, patience: float) -> None:
 def groups(cgroup: Cgroup, task_id: str) -> list[Path]:
     """The directories of the groups that the task has."""
     path = Path(cgroup.path)
-    if (path / "cgroup.controllers").exists():
+    if _is_v2(path):
         return [path]
     found = [path, *(_v1_group(path, task_id, controller) for controller in _V1_CONTROLLERS)]
     return [group for group in found if group is not None and group.is_dir()]
+
+
+def group_of(path: Path, task_id: str, controller: str) -> Path | None:
+    """The directory of the group that the controller goes by; None where the task has none of its own."""
+    return path if _is_v2(path) else _v1_group(path, task_id, controller)
+
+
+def _is_v2(path: Path) -> bool:
+    return (path / "cgroup.controllers").exists()
 
 
 def _join_v2(path: Path, cgroup: Cgroup) -> None:
@@ -119,13 +128,6 @@ def _v1_root(path: Path) -> Path | None:
 
 def _refused(group: Path, error: OSError) -> ExecutorError:
     return ExecutorError(f"cgroup {error.filename or group}: {error.strerror}")
-
-
-def memory_counts(cgroup: Cgroup, task_id: str) -> Path | None:
-    """The file with what the task's memory is used for; None where the task has no group of its own."""
-    path = Path(cgroup.path)
-    group = path if (path / "cgroup.controllers").exists() else _v1_group(path, task_id, "memory")
-    return group and group / "memory.stat"
 
 
 def _write(file: Path, text: str) -> None:

@@ -77,8 +77,8 @@ def begin(described: Mapping[str, Any], state: Path) -> None:
             rules.append((path, UPDATE) if path == Path(os.devnull) else (path.parent, WRITE))
         vault = described.get("vault") or {}
         rules += [(vault[name], READ) for name in _VAULTS_FILES if vault.get(name)]
-        if described.get("cgroup"):
-            rules += [(group, UPDATE) for group in cgroup.groups(_cgroup(described), described["id"])]
+        if (own := Cgroup.of(described)) is not None:
+            rules += [(group, UPDATE) for group in cgroup.groups(own, described["id"])]
         _enforce(Ruleset(rules))
 
 
@@ -86,8 +86,8 @@ def as_stem(described: Mapping[str, Any]) -> None:
     """What the stem is from its first moment: in the task's cgroup, without rights, starting no programs, and writing
     nowhere but in the task's own directories and volumes.
     """
-    if described.get("cgroup"):
-        cgroup.join(_cgroup(described), described["id"])
+    if (group := Cgroup.of(described)) is not None:
+        cgroup.join(group, described["id"])
     with _told("the stem cannot be confined"):
         isolation = Isolation(**described["isolation"])
         _enforce(Ruleset([(os.devnull, CHANGES), *_writable(described)], CHANGES))
@@ -205,10 +205,6 @@ def _consoles_files(launch: Launch) -> list[Path]:
     """The modules that a console may run: all of the task directory but what is private."""
     hidden = {*launch.private, "secrets"}
     return [each for each in launch.root.iterdir() if each.name not in hidden and not each.is_symlink()]
-
-
-def _cgroup(described: Mapping[str, Any]) -> Cgroup:
-    return Cgroup(**described["cgroup"])
 
 
 class _told:  # noqa: N801  # used as a function

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from wasmdeploy_driver.errors import ConfigError
 from wasmdeploy_driver.schema import decode, encode
@@ -33,6 +34,11 @@ class Cgroup:
     memory_bytes: int = 0
     cpu_shares: int = 0
     processes: int = 0  # and threads
+
+    @classmethod
+    def of(cls, described: Mapping[str, Any]) -> Cgroup | None:
+        """That of a launch which is still JSON, None where it has none."""
+        return cls(**described["cgroup"]) if described.get("cgroup") else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from wasmdeploy_driver.executor.cgroup import memory_counts
+from pathlib import Path
+
+from wasmdeploy_driver.executor.cgroup import group_of
 from wasmdeploy_driver.executor.launch import Launch
 
 # Of the task's memory that may be in use when one more process starts: each takes a few megabytes and its guests' own.
@@ -17,7 +19,8 @@ class Room:
     def __init__(self, launch: Launch) -> None:
         cgroup = launch.cgroup
         self._most = int(cgroup.memory_bytes * _FULL) if cgroup is not None else 0
-        self._usage = memory_counts(cgroup, launch.id) if cgroup is not None else None
+        group = group_of(Path(cgroup.path), launch.id, "memory") if cgroup is not None else None
+        self._usage = group and group / "memory.stat"
 
     def is_left(self) -> bool:
         """Whether one more process may start."""

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wasmdeploy_driver.executor.cgroup import groups
+from wasmdeploy_driver.executor.cgroup import group_of, groups
 from wasmdeploy_driver.executor.launch import Launch
-
-_V1 = Path("/sys/fs/cgroup")
 
 
 def own_groups(launch: Launch) -> tuple[str, ...]:
@@ -22,31 +20,25 @@ def own_groups(launch: Launch) -> tuple[str, ...]:
 
 def oom_kills(cgroup: str, task_id: str) -> int:
     """How often the kernel killed in the task's cgroup; 0 where that cannot be known."""
-    for file in (Path(cgroup) / "memory.events", _v1_file("memory", task_id, "memory.oom_control")):
-        if (count := _counts(file).get("oom_kill")) is not None:
+    group = group_of(Path(cgroup), task_id, "memory")
+    for name in ("memory.events", "memory.oom_control"):  # on v2, and on v1
+        if (count := _counts(group, name).get("oom_kill")) is not None:
             return count
     return 0
 
 
 def throttling(cgroup: str, task_id: str) -> tuple[int, int]:
     """How many periods the task was throttled in, and for how many nanoseconds in all; 0 where that is not known."""
-    counts = _counts(Path(cgroup) / "cpu.stat")
-    if "throttled_usec" in counts:
-        return counts.get("nr_throttled", 0), counts["throttled_usec"] * 1000
-    counts = _counts(_v1_file("cpu", task_id, "cpu.stat"))
-    return counts.get("nr_throttled", 0), counts.get("throttled_time", 0)
+    counts = _counts(group_of(Path(cgroup), task_id, "cpu"), "cpu.stat")
+    # On v2 they are microseconds, on v1 nanoseconds.
+    nanoseconds = counts.get("throttled_usec", 0) * 1000 or counts.get("throttled_time", 0)
+    return counts.get("nr_throttled", 0), nanoseconds
 
 
-def _counts(file: Path) -> dict[str, int]:
+def _counts(group: Path | None, name: str) -> dict[str, int]:
     try:
-        lines = file.read_text().splitlines()
+        lines = (group / name).read_text().splitlines() if group is not None else []
     except OSError:
         return {}
     pairs = (line.partition(" ") for line in lines)
     return {name: int(count) for name, _, count in pairs if count.isdecimal()}
-
-
-def _v1_file(controller: str, task_id: str, name: str) -> Path:
-    # With cgroup v1 Nomad names only the shared cpuset; the other groups follow from the id alloc/task/hash.
-    allocation, _, rest = task_id.partition("/")
-    return _V1 / controller / "nomad" / f"{allocation}.{rest.rpartition('/')[0]}" / name

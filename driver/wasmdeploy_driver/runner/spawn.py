@@ -177,7 +177,8 @@ def discard(directory: Path) -> None:
 def _clear_cgroup(directory: Path) -> None:
     with contextlib.suppress(OSError, ValueError, AttributeError, KeyError, TypeError):
         described = json.loads((directory / LAUNCH).read_text())
-        cgroup.clear(Cgroup(**described["cgroup"]), described["id"], _DYING)
+        if (group := Cgroup.of(described)) is not None:
+            cgroup.clear(group, described["id"], _DYING)
 
 
 def _process(data: Any) -> Process:
