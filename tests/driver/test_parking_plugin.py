@@ -138,15 +138,21 @@ def test_exec_and_signals_wake(plugin, tmp_path):
     until(lambda: "state:" in (tmp_path / "task-0" / "stderr").read_text(), "the state is in stderr")
 
 
+def left_parked(configs, data) -> list:
+    """Have a plugin start the tasks, and be killed once they are parked; their handles."""
+    with plugin_process(*EXECUTOR) as plugin:
+        plugin.configure(data)
+        handles = [start(plugin, config) for config in configs]
+        for config in configs:
+            until_parked(plugin, config)
+        plugin.kill()
+    return handles
+
+
 def test_recovered_while_parked(tmp_path, data):
     """A plugin that is killed takes no parked task along; one that was woken meanwhile is found, too."""
     configs = [app(tmp_path, number) for number in range(2)]
-    with plugin_process(*EXECUTOR) as first:
-        first.configure(data)
-        handles = [start(first, config) for config in configs]
-        for config in configs:
-            until_parked(first, config)
-        first.kill()
+    handles = left_parked(configs, data)
     assert says(configs[0]) == b"hi"
     with plugin_process(*EXECUTOR) as second:
         second.configure(data)
@@ -172,12 +178,7 @@ def test_given_up_while_parked(tmp_path, data):
         groups[-1].mkdir()
         (groups[-1] / "cgroup.controllers").touch()
         config.resources.linux_resources.cpuset_cgroup = str(groups[-1])
-    with plugin_process(*EXECUTOR) as first:
-        first.configure(data)
-        handles = [start(first, config) for config in configs]
-        for config in configs:
-            until_parked(first, config)
-        first.kill()
+    handles = left_parked(configs, data)
     shutil.rmtree(groups[0])
     with plugin_process(*EXECUTOR) as second:
         second.configure(data)
