@@ -277,7 +277,7 @@ def test_a_client_that_has_gone_before_the_answer(reset: bool) -> None:
             client.writer.write(b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n")
             await served.waiting.wait()
         (connection,) = served.front._shared.connections
-        while not (connection._lost if reset else connection._ended_input):
+        while not (connection._lost if reset else connection._intake.ended):
             await asyncio.sleep(0)
         served.go.set()
         await rest.closed.wait()
@@ -297,7 +297,7 @@ def test_a_client_that_has_only_ended_its_requests() -> None:
             await client.reader.readuntil(b"1\r\na\r\n")
             client.writer.write_eof()
             (connection,) = served.front._shared.connections
-            while not connection._ended_input:
+            while not connection._intake.ended:
                 await asyncio.sleep(0)
             rest.queue.put_nowait(b"b")
             rest.queue.put_nowait(None)

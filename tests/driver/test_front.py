@@ -124,7 +124,7 @@ def test_a_client_that_leaves_before_its_answer(asks: bytes, end: str, leaves: b
             client.close()
         (connection,) = served.front._shared.connections
         async with asyncio.timeout(20):
-            while not (connection._ended_input or connection._lost):
+            while not (connection._intake.ended or connection._lost):
                 await asyncio.sleep(0.001)
         assert request.left() == leaves
         served.go.set()
@@ -175,7 +175,7 @@ def test_pipelining_is_bounded() -> None:
             await served.waiting.wait()
             (connection,) = served.front._shared.connections
             async with asyncio.timeout(30):
-                while not connection._reading_paused:
+                while not connection._intake.paused:
                     await asyncio.sleep(0)
             assert connection._reader.buffered < MIB
             served.go.set()

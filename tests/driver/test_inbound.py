@@ -139,7 +139,7 @@ def test_back_pressure() -> None:
             sending = asyncio.create_task(send())
             await served.waiting.wait()
             (connection,) = served.front._shared.connections
-            while not connection._reading_paused:
+            while not connection._intake.paused:
                 await asyncio.sleep(0)
             held = connection._body.size + connection._reader.buffered
             assert held < MOST_WAITING + (512 << 10)

@@ -7,12 +7,14 @@
 A pipelined request is not looked at before the one in front of it is answered and its answer has gone out;
 what the client sends meanwhile is read up to a bound, and then left to TCP. So is the rest of a body that
 the application reads while it comes; where it answers without it, the connection ends behind the answer.
+
+How it reads is in `intake`, how it writes in `output` and `answer`. Its requests, answers, end and times are
+together, although they are long: they are the states of this picture, and all of them set the one timer.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 import struct
@@ -23,14 +25,14 @@ from wasmdeploy_driver.http.bounds import MOST_WAITING, PASS_ON_SECONDS
 from wasmdeploy_driver.http.gate import Gate
 from wasmdeploy_driver.http.head import Refused
 from wasmdeploy_driver.http.inbound import InboundBody
+from wasmdeploy_driver.http.intake import Intake
 from wasmdeploy_driver.http.message import Response, text_response
+from wasmdeploy_driver.http.output import Output
 from wasmdeploy_driver.http.reader import Incoming, Reader
 from wasmdeploy_driver.http.shared import Shared, answer_to
-from wasmdeploy_driver.http.wire import CONTINUE, encode_response
+from wasmdeploy_driver.http.wire import encode_response
 from wasmdeploy_driver.timer import Timer
 
-# While a request is answered, this much of what follows is read ahead.
-_AHEAD = 64 << 10
 # With these bytes, which are no HTTP/1, a client begins that knows HTTP/2 to be spoken (RFC 9113, 3.3).
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _CLOSE = b"connection: close\r\n"
@@ -41,7 +43,10 @@ class Connection(asyncio.Protocol):
     """Bytes in, requests to the app, answers out."""
 
     _transport: asyncio.Transport
+    _intake: Intake
     _reader: Reader
+    _output: Output
+    _gate: Gate  # closed while the client does not read
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
@@ -49,13 +54,9 @@ class Connection(asyncio.Protocol):
         self._answering: asyncio.Task[None] | None = None
         self._lost = False  # the socket is closed
         self._ending = False  # what comes in is no longer looked at
-        self._ended_input = False
         self._keeps = False  # the request under way leaves the connection open
-        self._reading_paused = False
-        self._gate = Gate()  # closed while the client does not read
         self._body: InboundBody | None = None  # of the request under way, where it was passed on in part
         self._answer_out: Answer | None = None  # where it is written in parts
-        self._unwritten = 0
         self._part = ""  # of the request that is waited for
         self._fresh = True  # it is not known yet which version of HTTP is spoken
         self._timer = Timer(self._too_slow)
@@ -68,8 +69,12 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self._client: str = peer[0] if isinstance(peer, tuple) else ""
         shared = self._shared
-        open_body = self._open_body if shared.bounds.stream else None
-        self._reader = Reader(shared.bounds, shared.budget, self._client, open_body, self._has_left)
+        self._intake = Intake(
+            shared, self._transport, self._client, left=self._has_left, begun=self._has_begun
+        )
+        self._reader = self._intake.reader
+        self._output = Output(self._transport, shared.patience)
+        self._gate = self._output.gate
         full = len(shared.connections) >= shared.most
         shared.connections.add(self)
         if full:  # it is not lingered over, which would take what there is too little of
@@ -85,11 +90,8 @@ class Connection(asyncio.Protocol):
         self._reader.feed(data)
         if self._answering is None and not self._gate.closed:
             self._go_on()
-        elif self._body is not None:
-            self._pump()
-        elif self._reader.buffered > _AHEAD and not self._reading_paused:
-            self._reading_paused = True
-            self._transport.pause_reading()
+        else:
+            self._intake.pump()
 
     def eof_received(self) -> bool:
         """The client sends no more; True keeps the connection for the answers that it still waits for.
@@ -97,17 +99,16 @@ class Connection(asyncio.Protocol):
         Inside an answer that comes in parts it means, on a connection that was to be kept, that the client has
         left: its guest need not go on.
         """
-        self._ended_input = True
+        self._intake.ended = True
         if self._answer_out is not None and self._answer_out.kept and not self._reader.unfinished:
             return False
         if self._body is not None:
-            self._pump()
+            self._intake.pump()
         return not self._ending and (self._answering is not None or self._gate.closed)
 
     def pause_writing(self) -> None:
         """The client does not read its answer as fast as it comes."""
-        self._gate.closed = True
-        self._unwritten = self._transport.get_write_buffer_size()
+        self._output.hold()
         if not self._ending:
             self._timer.set(self._shared.patience.idle)
 
@@ -127,7 +128,7 @@ class Connection(asyncio.Protocol):
         """The connection is closed; a guest that still works for it goes on, and nobody hears its answer."""
         self._lost = self._ending = True
         self._timer.stop()
-        self._reader.close()
+        self._intake.close()
         if self._answering is None:
             self._shared.forget(self)
         elif self._answer_out is not None:
@@ -145,12 +146,11 @@ class Connection(asyncio.Protocol):
         except Refused as refused:
             self._refuse(refused)
             return
-        if self._reading_paused and self._reader.buffered <= _AHEAD:
-            self._reading_paused = False
-            self._transport.resume_reading()
+        if self._intake.paused:
+            self._intake.bound()
         if incoming is not None:
             self._start(incoming)
-        elif self._ended_input or (self._shared.stopping and not self._reader.part):
+        elif self._intake.ended or (self._shared.stopping and not self._reader.part):
             self._end(linger=False)
         else:
             self._wait_for_more()
@@ -192,9 +192,8 @@ class Connection(asyncio.Protocol):
             elif before != "body":
                 self._timer.set(PASS_ON_SECONDS)
             return
-        if self._reader.wants_continue():
-            self._transport.write(CONTINUE)
         if self._part == "body":
+            self._intake.send_continue()
             self._timer.set(patience.body)
         elif self._part == "head" and before != "head":
             self._timer.set(patience.head)  # for all of it, however many pieces it comes in
@@ -280,37 +279,6 @@ class Connection(asyncio.Protocol):
                 body.close()
                 self._body = None
 
-    # inbound.Source: the rest of a body that the application reads
-
-    def wanted(self) -> None:
-        """The application waits for more of the body."""
-        begun = self._answer_out is not None and self._answer_out.begun
-        if not (self._ending or begun) and self._reader.wants_continue():
-            self._transport.write(CONTINUE)
-
-    def taken(self, size: int) -> None:
-        """There is room for more of the body."""
-        if not self._ending:
-            self._pump()
-
-    def left(self) -> None:
-        """Nobody wants the rest of the body: it is read and dropped, while the answer goes out."""
-        if not self._ending:
-            self._pump()
-
-    def _open_body(self) -> InboundBody:
-        return InboundBody(self, self._shared.budget, self._shared.patience.body)
-
-    def _pump(self) -> None:
-        self._reader.pump(ended=self._ended_input)
-        full = self._reader.buffered > _AHEAD
-        if full != self._reading_paused:
-            self._reading_paused = full
-            if full:
-                self._transport.pause_reading()
-            else:
-                self._transport.resume_reading()
-
     def _write(self, response: Response, connection: bytes, head_only: bool) -> None:
         for part in encode_response(response, self._shared.clock.header(), connection, head_only):
             self._transport.write(part)
@@ -320,7 +288,10 @@ class Connection(asyncio.Protocol):
 
         A client that sends no more has left where the connection was to be kept, as far as can be told.
         """
-        return self._lost or (self._ended_input and self._keeps)
+        return self._lost or (self._intake.ended and self._keeps)
+
+    def _has_begun(self) -> bool:
+        return self._answer_out is not None and self._answer_out.begun
 
     # the end
 
@@ -359,7 +330,7 @@ class Connection(asyncio.Protocol):
         """
         if reset:
             self._ending = True
-            self._reader.close()
+            self._intake.close()
             own: socket.socket = self._transport.get_extra_info("socket")
             own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._transport.abort()
@@ -367,29 +338,15 @@ class Connection(asyncio.Protocol):
             self._end(linger=False)
 
     def _end(self, *, linger: bool) -> None:
-        """Close once all is written.
-
-        To linger is to read and drop for a moment what the client still sends: closing a socket with unread
-        bytes resets the connection, and the client may lose the answer with it.
-        """
+        """Close once all is written."""
         self._ending = True
-        self._reader.close()
-        transport = self._transport
-        if linger and not self._ended_input:
-            with contextlib.suppress(OSError):  # the client has gone already
-                transport.write_eof()
-            transport.resume_reading()
-        else:
-            transport.close()
-        self._unwritten = transport.get_write_buffer_size()
-        self._timer.set(self._shared.patience.idle if self._unwritten else self._shared.patience.linger)
+        self._intake.close()
+        self._timer.set(self._output.end(linger=linger and not self._intake.ended))
 
     # time
 
     def _too_slow(self) -> None:
-        unwritten = self._transport.get_write_buffer_size()
-        if 0 < unwritten < self._unwritten:  # a slow client, but it reads
-            self._unwritten = unwritten
+        if self._output.shrinks():
             self._timer.set(self._shared.patience.idle)
         elif self._ending or self._gate.closed:
             self._transport.abort()

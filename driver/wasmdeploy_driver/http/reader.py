@@ -2,6 +2,9 @@
 
 llhttp parses whatever it is given to its end, so it is given little at a time, and nothing while a request
 waits for its answer: what a client pipelines stays unparsed bytes, which the connection bounds.
+
+The events that it calls stay in the reader, although that is long: each of them, and each bound, may end the
+request that the next one goes on with.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from dataclasses import dataclass
 import httptools
 
 from wasmdeploy_driver.http.bounds import PASS_ON_BYTES, Bounds, Budget
+from wasmdeploy_driver.http.collected import Collected
 from wasmdeploy_driver.http.head import Head, Refused, read_head
 from wasmdeploy_driver.http.inbound import InboundBody
 from wasmdeploy_driver.http.message import Headers, Request
@@ -54,6 +58,7 @@ class Reader:
         self._pass_on = PASS_ON_BYTES if open_body is not None else sys.maxsize
         self._bounds = bounds
         self._budget = budget
+        self._collected = Collected(budget)
         self._client = client
         self._rest: bytes | memoryview = b""
         self._ready: deque[Incoming] = deque()
@@ -66,9 +71,7 @@ class Reader:
         self._silent = 0  # bytes since the body last grew: chunk extensions, trailers
         self._target = b""
         self._headers: list[tuple[bytes, bytes]] = []
-        self._chunks: list[bytes] = []
-        self._size = 0
-        self._held = 0  # of the chunks, taken from the budget
+        self._size = 0  # of the body, as far as it has come
         self._trailers: list[tuple[bytes, bytes]] = []
         self._body: InboundBody | None = None  # of the request that was or will be passed on before its end
         self._passed_on = False
@@ -122,7 +125,7 @@ class Reader:
         while not self._ready:
             if self._refused is not None:
                 raise self._refused
-            if self._body is not None or self._held > self._pass_on:
+            if self._body is not None or self._collected.size > self._pass_on:
                 return self.begin()
             if not self._rest or self._last:
                 return None
@@ -217,8 +220,8 @@ class Reader:
     def _refuse(self, refused: Refused) -> None:
         if not self._last and self._refused is None:
             self._refused = refused
-        self._budget.give(self._held)
-        self._chunks, self._held, self._head, self._in_head, self._rest = [], 0, None, False, b""
+        self._collected.drop()
+        self._head, self._in_head, self._rest = None, False, b""
         if self._body is not None:
             self._body.fail(refused)
 
@@ -271,16 +274,14 @@ class Reader:
             self._refuse(self._too_large())
             return
         self._size += len(data)
-        if self._body is None and self._budget.take(len(data)):
-            self._held += len(data)
-            self._chunks.append(data)
-        elif self._body is not None:
-            self._body.feed(data)
-        elif self._open_body is not None:  # no memory is left, but a stream needs little of it
-            self._body = self._open_body()
-            self._body.feed(data)
-        else:
-            self._refuse(Refused(503, "too many request bodies at once"))
+        if self._body is None:
+            if self._collected.add(data):
+                return
+            if self._open_body is None:
+                self._refuse(Refused(503, "too many request bodies at once"))
+                return
+            self._body = self._open_body()  # no memory is left, but a stream needs little of it
+        self._body.feed(data)
 
     def on_message_complete(self) -> None:
         """The request is whole, unless it asked for an upgrade and its body is still to come."""
@@ -303,9 +304,7 @@ class Reader:
         self._head, self._last = None, not head.keep_alive
 
     def _incoming(self, head: Head, rest: InboundBody | None, trailers: Headers) -> Incoming:
-        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        if body:
-            self._chunks, self._held = [], 0
+        body = self._collected.take() if self._collected.size else b""
         request = Request(
             head.method, head.scheme, head.authority, head.target, head.headers, body, self._client, rest,
             trailers, self._left,
