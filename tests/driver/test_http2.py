@@ -21,7 +21,7 @@ from h2.settings import SettingCodes
 from tests.driver.http2_client import HEAD, POST, Http2Client, until
 from tests.driver.served import GET, MIB, Part, Served, read_whole, run, statuses
 from wasmdeploy_driver.http.bounds import MOST_WAITING, Bounds, Patience
-from wasmdeploy_driver.http.http2.connection import MOST_STREAMS
+from wasmdeploy_driver.http.http2.settings import MOST_STREAMS
 from wasmdeploy_driver.http.message import BrokenBodyError, Request, Response
 
 STREAM = Bounds(stream=True)

@@ -13,31 +13,25 @@ import asyncio
 import contextlib
 
 from h2 import events
-from h2.config import H2Configuration
-from h2.connection import ConnectionState, H2Connection
+from h2.connection import ConnectionState
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
-from h2.settings import SettingCodes, Settings
 from hyperframe.frame import GoAwayFrame
 
-from wasmdeploy_driver.http.bounds import MOST_WAITING
-from wasmdeploy_driver.http.gate import Gate
 from wasmdeploy_driver.http.head import Refused
 from wasmdeploy_driver.http.http2.flood import Flood
 from wasmdeploy_driver.http.http2.head import read_head, read_trailers
+from wasmdeploy_driver.http.http2.settings import DECODED, MOST_STREAMS, new_h2
 from wasmdeploy_driver.http.http2.sizes import Sizes
 from wasmdeploy_driver.http.http2.stream import Stream
 from wasmdeploy_driver.http.message import Headers
+from wasmdeploy_driver.http.output import Output
 from wasmdeploy_driver.http.shared import Shared
 from wasmdeploy_driver.timer import Timer
 
-# What clients take for granted before they have read our settings.
-MOST_STREAMS = 100
 _WINDOW = 1 << 20
 _DEFAULT_WINDOW = 65_535
 _SLICE = 16 << 10
-# Heads some times as large as announced are decoded, and answered with 431.
-_DECODED = 4
 _LAST_OF_ALL = 2**31 - 1
 _IDLE = (
     events.PingReceived, events.RemoteSettingsChanged, events.PriorityUpdated,
@@ -51,17 +45,17 @@ class Http2Connection(asyncio.Protocol):
     def __init__(self, shared: Shared, transport: asyncio.Transport, client: str) -> None:
         self.shared = shared
         self.client = client
-        self.gate = Gate()
-        self.h2 = _new_h2(shared.bounds.head)
+        self.h2 = new_h2(shared.bounds.head)
+        self._output = Output(transport, shared.patience)
+        self.gate = self._output.gate
         self._transport = transport
         self._loop = asyncio.get_running_loop()
-        self._sizes = Sizes(shared.bounds.head * _DECODED)
+        self._sizes = Sizes(shared.bounds.head * DECODED)
         self._streams: dict[int, Stream] = {}
         self._flood = Flood(self._loop.time())
         self._last = 0  # the newest stream that was taken
         self._unacknowledged = 0
         self._warned = self._leaving = self._ending = self._lost = False
-        self._unwritten = 0
         self._timer = Timer(self._too_slow)
 
     def start(self, data: bytes) -> None:
@@ -99,8 +93,7 @@ class Http2Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not read as fast as it is written to; nor is it read, or its PINGs would pile up."""
-        self.gate.closed = True
-        self._unwritten = self._transport.get_write_buffer_size()
+        self._output.hold()
         if not self._ending:
             self._transport.pause_reading()
             self._wait(self.shared.patience.idle)
@@ -251,19 +244,12 @@ class Http2Connection(asyncio.Protocol):
             self._end(linger=True)
 
     def _end(self, *, linger: bool) -> None:
-        """Close once all is written; to linger is to drop for a moment what the client still sends, as in HTTP/1."""
+        """Close once all is written."""
         self.flush()
         self._ending = True
         for stream in tuple(self._streams.values()):
             stream.leave()
-        self._transport.resume_reading()
-        if linger:
-            with contextlib.suppress(OSError):  # the client has gone already
-                self._transport.write_eof()
-        else:
-            self._transport.close()
-        self._unwritten = self._transport.get_write_buffer_size()
-        self._wait(self.shared.patience.idle if self._unwritten else self.shared.patience.linger)
+        self._wait(self._output.end(linger=linger))
 
     # time
 
@@ -278,9 +264,7 @@ class Http2Connection(asyncio.Protocol):
             self._timer.set(seconds)
 
     def _too_slow(self) -> None:
-        unwritten = self._transport.get_write_buffer_size()
-        if 0 < unwritten < self._unwritten:  # a slow client, but it reads
-            self._unwritten = unwritten
+        if self._output.shrinks():
             self._wait(self.shared.patience.idle)
         elif self._ending or self.gate.closed:
             self._transport.abort()
@@ -288,20 +272,3 @@ class Http2Connection(asyncio.Protocol):
             self._leaving = True
             self._go_away(self._last)
             self._end(linger=False)
-
-
-def _new_h2(head: int) -> H2Connection:
-    connection = H2Connection(
-        # What a request's fields may be is checked request by request, see head.
-        H2Configuration(client_side=False, header_encoding=None, validate_inbound_headers=False)
-    )
-    connection.local_settings = Settings(
-        client=False,
-        initial_values={
-            SettingCodes.MAX_CONCURRENT_STREAMS: MOST_STREAMS,
-            SettingCodes.INITIAL_WINDOW_SIZE: MOST_WAITING,
-            SettingCodes.MAX_HEADER_LIST_SIZE: head,
-        },
-    )
-    connection.decoder.max_header_list_size = head * _DECODED
-    return connection

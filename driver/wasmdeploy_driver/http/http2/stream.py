@@ -4,42 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Protocol
 
-from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 
 from wasmdeploy_driver.http.bounds import MOST_WAITING, PASS_ON_BYTES, PASS_ON_SECONDS
-from wasmdeploy_driver.http.gate import Gate
+from wasmdeploy_driver.http.collected import Collected
 from wasmdeploy_driver.http.head import Head, Refused
+from wasmdeploy_driver.http.http2.carrier import Carrier
 from wasmdeploy_driver.http.http2.head import response_fields, too_large
+from wasmdeploy_driver.http.http2.outflow import Outflow
 from wasmdeploy_driver.http.inbound import InboundBody
-from wasmdeploy_driver.http.message import BrokenBodyError, Headers, Request, Response, text_response
+from wasmdeploy_driver.http.message import Headers, Request, Response, text_response
 from wasmdeploy_driver.http.outbound import Outbound, declared_length
-from wasmdeploy_driver.http.shared import Shared, answer_to
+from wasmdeploy_driver.http.shared import answer_to
 from wasmdeploy_driver.http.wire import NO_BODY
 from wasmdeploy_driver.timer import Timer
 
 # Room that a client may use again is told in portions of this size.
 _PORTION = MOST_WAITING // 4
-
-
-class Carrier(Protocol):
-    """The connection, as its streams see it."""
-
-    h2: H2Connection
-    gate: Gate
-    shared: Shared
-    client: str
-
-    def flush(self) -> None:
-        """Send what h2 has made."""
-        ...
-
-    def done(self, number: int) -> None:
-        """This stream has ended, and its application with it."""
-        ...
 
 
 class Stream:
@@ -49,16 +32,14 @@ class Stream:
         self._carrier = carrier
         self._number = number
         self._head: Head | None = None
-        self._chunks: list[bytes] = []
-        self._size = 0
-        self._held = 0
+        self._collected = Collected(carrier.shared.budget)
+        self._size = 0  # of the body, as far as it has come
         self._body: InboundBody | None = None
         self._ended = False  # the request is whole
-        self._gone = False  # the client does not want the answer any more
+        self._outflow = Outflow(carrier, number)
         self._continued = False
         self._begun = False  # the answer's head is out
         self._owed = 0  # of the client's window, to be given back
-        self._room = Gate()  # closed while the client's window is
         self._outbound: Outbound | None = None
         self._timer = Timer(self._waited)
         self._task: asyncio.Task[None] | None = None
@@ -81,7 +62,7 @@ class Stream:
     def data(self, data: bytes, padding: int) -> None:
         """A part of the body has come."""
         self._owed += padding
-        if self._gone or self._ended:
+        if self._outflow.closed or self._ended:
             return
         shared = self._carrier.shared
         self._size += len(data)
@@ -113,10 +94,9 @@ class Stream:
 
     def leave(self) -> None:
         """The client does not want the answer; a guest that still works for it goes on, and nobody hears it."""
-        if self._gone:
+        if self._outflow.closed:
             return
-        self._gone = True
-        self._room.open()
+        self._outflow.close()
         if self._body is not None:
             self._body.fail(Refused(400, "the client has gone"))
         if self._outbound is not None:
@@ -129,7 +109,7 @@ class Stream:
 
     def window_opened(self) -> None:
         """There is room for more of the answer."""
-        self._room.open()
+        self._outflow.open()
 
     @property
     def idle(self) -> bool:
@@ -141,7 +121,7 @@ class Stream:
     def wanted(self) -> None:
         """The application waits for more of the body."""
         expects = self._head is not None and self._head.expects
-        if expects and not (self._continued or self._begun or self._size or self._gone):
+        if expects and not (self._continued or self._begun or self._size or self._outflow.closed):
             self._continued = True
             with contextlib.suppress(ProtocolError):  # its reset has come, and is looked at next
                 self._carrier.h2.send_headers(self._number, [(b":status", b"100")])
@@ -150,7 +130,7 @@ class Stream:
     def taken(self, size: int) -> None:
         """There is room for more of the body."""
         self._owed += size
-        if self._owed >= _PORTION and not (self._ended or self._gone):
+        if self._owed >= _PORTION and not (self._ended or self._outflow.closed):
             owed, self._owed = self._owed, 0
             with contextlib.suppress(ProtocolError, KeyError):  # its reset has come, and is looked at next
                 self._carrier.h2.increment_flow_control_window(owed, self._number)
@@ -163,13 +143,11 @@ class Stream:
 
     def _collect(self, data: bytes) -> None:
         shared = self._carrier.shared
-        if not shared.budget.take(len(data)):
+        if not self._collected.add(data):
             self.refuse(Refused(503, "too many request bodies at once"))
             return
-        self._held += len(data)
-        self._chunks.append(data)
         self.taken(len(data))
-        if shared.bounds.stream and self._held > PASS_ON_BYTES:
+        if shared.bounds.stream and self._collected.size > PASS_ON_BYTES:
             self._pass_on()
         elif not shared.bounds.stream:
             self._wait()
@@ -194,18 +172,16 @@ class Stream:
         head = self._head
         if head is None:
             return
-        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        self._chunks, self._held = [], 0
+        body = self._collected.take()
         request = Request(
             head.method, head.scheme, head.authority, head.target, head.headers, body, self._carrier.client,
-            rest, trailers, lambda: self._gone,
+            rest, trailers, lambda: self._outflow.closed,
         )  # fmt: skip
         self._forget_body()
         self._task = asyncio.get_running_loop().create_task(self._answer(request))
 
     def _forget_body(self) -> None:
-        self._carrier.shared.budget.give(self._held)
-        self._chunks, self._held = [], 0
+        self._collected.drop()
         self._timer.stop()
 
     # the answer
@@ -215,9 +191,9 @@ class Stream:
         try:
             await self._send(await self._response_to(request))
         except Exception as error:  # noqa: BLE001  # one failed request
-            if not self._gone:
+            if not self._outflow.closed:
                 answer_to(error)
-            self._reset(ErrorCodes.INTERNAL_ERROR)
+            self._outflow.reset(ErrorCodes.INTERNAL_ERROR)
         finally:
             if self._outbound is not None:
                 self._outbound.close()
@@ -238,12 +214,12 @@ class Stream:
     async def _send(self, response: Response) -> None:
         carrier, number = self._carrier, self._number
         method = self._head.method if self._head is not None else ""
-        if self._body is not None and self._body.broken is not None and not self._gone:
+        if self._body is not None and self._body.broken is not None and not self._outflow.closed:
             if response.rest is not None:
                 response.rest.close()
             response = text_response(self._body.broken.status, self._body.broken.text)
         outbound = self._outbound = Outbound(response, declared_length(response.headers))
-        if self._gone:
+        if self._outflow.closed:
             return
         whole = response.rest is None and not response.trailers
         bodiless = method == "HEAD" or response.status in NO_BODY
@@ -257,50 +233,8 @@ class Stream:
         if not first:
             carrier.flush()
         if not ends:
-            await self._put(first, end=whole)
+            await self._outflow.put(first, end=whole)
             if not whole:
-                await self._send_rest(outbound)
-        if not (self._ended or self._gone):  # nobody reads the rest of the request (RFC 9113, 8.1)
-            self._reset(ErrorCodes.NO_ERROR)
-
-    async def _send_rest(self, outbound: Outbound) -> None:
-        while part := await outbound.next():
-            await self._put(part, end=False)
-        if self._gone:
-            return
-        if outbound.trailers:
-            self._carrier.h2.send_headers(self._number, outbound.trailers, end_stream=True)
-        else:
-            self._carrier.h2.end_stream(self._number)
-        self._carrier.flush()
-
-    async def _put(self, data: bytes | memoryview, *, end: bool) -> None:
-        h2, left = self._carrier.h2, memoryview(data)
-        while left:
-            size = min(await self._window(), h2.max_outbound_frame_size, len(left))
-            h2.send_data(self._number, bytes(left[:size]), end_stream=end and size == len(left))
-            left = left[size:]
-            self._carrier.flush()
-            await self._carrier.gate.passed()
-            if left:
-                await asyncio.sleep(0)  # the turn of the other streams
-
-    async def _window(self) -> int:
-        while not self._gone:
-            window = self._carrier.h2.local_flow_control_window(self._number)
-            if window > 0:
-                return window
-            self._room.closed = True
-            try:
-                async with asyncio.timeout(self._carrier.shared.patience.idle):
-                    await self._room.passed()
-            except TimeoutError:
-                raise BrokenBodyError("the client does not read") from None
-        raise BrokenBodyError("the client has gone")
-
-    def _reset(self, code: ErrorCodes) -> None:
-        if not self._gone:
-            self._gone = True
-            with contextlib.suppress(ProtocolError):  # it is closed already
-                self._carrier.h2.reset_stream(self._number, code)
-            self._carrier.flush()
+                await self._outflow.put_rest(outbound)
+        if not (self._ended or self._outflow.closed):  # nobody reads the rest of the request (RFC 9113, 8.1)
+            self._outflow.reset(ErrorCodes.NO_ERROR)
