@@ -19,7 +19,7 @@ def test_the_version(run):
 
 
 def test_every_command_has_help(run):
-    """Each command says in its help what it does."""
+    """Each command says in its help what it does, and shows an example on a line of its own."""
     _, out, _ = run("--help")
     for command in (
         "new",
@@ -37,6 +37,7 @@ def test_every_command_has_help(run):
         assert command in out
         code, text, _ = run(command, "--help")
         assert (code, "Usage: wasmdeploy" in text) == (0, True)
+        assert f"\n  Example: wasmdeploy {command}" in text or f"{command} [OPTIONS] COMMAND" in text
 
 
 def test_an_error_is_one_line(run):

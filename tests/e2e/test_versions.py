@@ -182,6 +182,13 @@ def test_a_canary_is_taken_back(world: World, sample: Sample) -> None:
     world.cli("rollback", "--manifest", sample.directory)
     assert instances(world, sample) == [old]
     eventually("only the old version answers", lambda: {greeting(world, sample) for _ in range(6)} == {"one"})
+    assert [(each["version"], each["copy_of"]) for each in versions(world, sample)] == [
+        (2, 0),
+        (1, None),
+        (0, None),
+    ]
+    assert "2 *  " in (shown := world.cli("history", sample.directory).stdout)
+    assert "by Nomad, again 0" in shown
 
 
 def test_of_two_deploys_at_once_one_wins(world: World, sample: Sample, tmp_path: Path) -> None:
@@ -230,6 +237,7 @@ def test_a_stopped_app_starts_again(world: World, sample: Sample) -> None:
     assert instances(world, sample) == []
     assert "stopped" in world.cli("status", sample.directory, code=3).stdout
     assert "stopped already" in world.cli("stop", sample.directory).stderr
+    assert [each["stopped"] for each in versions(world, sample)] == [True, False]
     world.cli("rollback", "--manifest", sample.directory)
     assert greeting(world, sample) == "one"
 

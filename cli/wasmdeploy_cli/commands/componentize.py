@@ -16,10 +16,10 @@ def command(
         str,
         typer.Argument(metavar="MODULE", help="Python module with a function handle(request), like `app`."),
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The component to write.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The component to write.")],
     path: Annotated[
         list[Path] | None,
-        repeated("--path", "-p", metavar="DIR", help="Directory to import from"),
+        repeated("--path", "-p", metavar="DIR", help="Directory to import from, in place of this one"),
     ] = None,
     as_json: Json = False,
 ) -> None:

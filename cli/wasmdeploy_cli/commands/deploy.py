@@ -9,6 +9,8 @@ import typer
 
 from wasmdeploy_cli.commands.options import (
     HERE,
+    AutoPromote,
+    Canary,
     ComponentDir,
     Detach,
     Environment,
@@ -34,7 +36,7 @@ def command(
         typer.Argument(
             metavar="PATH",
             help="The manifest, the directory it is in, or a plan.json of `plan --out`.",
-            show_default=False,
+            show_default="here",
         ),
     ] = HERE,
     env: Environment = "",
@@ -45,16 +47,8 @@ def command(
             "--build/--no-build", "-b", help="Build the app first, or never.", show_default="where stale"
         ),
     ] = None,
-    canary: Annotated[
-        int,
-        typer.Option(
-            "--canary", min=0, metavar="N", show_default=False,
-            help="Start N instances beside the old version, and wait for `wasmdeploy promote`.",
-        ),
-    ] = 0,
-    auto_promote: Annotated[
-        bool, typer.Option("--auto-promote", help="With --canary: promote by itself once they are healthy.")
-    ] = False,
+    canary: Canary = 0,
+    auto_promote: AutoPromote = False,
     component_dir: ComponentDir = None,
     replace: Replace = False,
     timeout: Timeout = "10m",

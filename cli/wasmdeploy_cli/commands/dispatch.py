@@ -41,7 +41,7 @@ def command(
     namespace: Namespace = "",
     env: Environment = "",
     timeout: Annotated[
-        str, typer.Option(callback=duration, help="How long to wait for its end, like 10m.")
+        str, typer.Option(metavar="TIME", callback=duration, help="How long to wait for its end.")
     ] = "10m",
     detach: Detach = False,
     as_json: Json = False,

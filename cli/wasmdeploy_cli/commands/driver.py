@@ -12,7 +12,7 @@ from wasmdeploy_cli.console import Output
 
 
 def install(
-    plugin_dir: Annotated[Path, typer.Option(help="The Nomad agent's plugin_dir.")],
+    plugin_dir: Annotated[Path, typer.Option(metavar="DIR", help="The Nomad agent's plugin_dir.")],
     as_json: Json = False,
 ) -> None:
     """Write the driver's executable where Nomad looks for it.
@@ -38,6 +38,7 @@ def config(
     data_dir: Annotated[
         Path | None,
         typer.Option(
+            metavar="DIR",
             help="Where the driver keeps its tasks' state and compiled guests.",
             show_default="its own default",
         ),
@@ -50,7 +51,7 @@ def config(
         ),
     ] = None,
     vault_addr: Annotated[
-        str, typer.Option(help="Vault's address, for apps with secrets.", envvar="VAULT_ADDR")
+        str, typer.Option(metavar="URL", help="Vault's address, for apps with secrets.", envvar="VAULT_ADDR")
     ] = "",
 ) -> None:
     """Print the `plugin` block for Nomad's configuration.

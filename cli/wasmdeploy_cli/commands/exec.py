@@ -15,7 +15,7 @@ from wasmdeploy_cli.errors import ConfigError
 def command(
     line: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[LINE...]", help="What to run; without it, the console until it is left."),
+        typer.Argument(metavar="LINE", help="What to run; without it, the console until it is left."),
     ] = None,
     instance: Annotated[
         str,

@@ -18,7 +18,10 @@ _FAILED = 22  # as of `curl --fail`
 def command(
     target: Annotated[str, typer.Argument(metavar="PATH", help="Path and query, like /orders?page=2.")] = "/",
     method: Annotated[
-        str, typer.Option("--method", "-X", show_default="GET, or POST with --data", help="The method.")
+        str,
+        typer.Option(
+            "--method", "-X", metavar="METHOD", show_default="GET, or POST with --data", help="The method."
+        ),
     ] = "",
     header: Annotated[
         list[str] | None, repeated("--header", "-H", metavar="'NAME: VALUE'", help="A header")

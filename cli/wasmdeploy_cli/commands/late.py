@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import itertools
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from wasmdeploy_cli import console
 from wasmdeploy_cli.commands.table import Entry, Group
 from wasmdeploy_cli.errors import ConfigError
 
+_EXAMPLE = re.compile(r"\s*Example: ")
 _HELP: Mapping[str, Any] = {"help_option_names": ["-h", "--help"]}
 
 
@@ -80,6 +82,7 @@ def _leaf(name: str, entry: Entry) -> Any:
     )
     app.command(name, cls=_Command, context_settings={**_HELP, **entry.settings})(_ending(function))
     made = get_command(app)
+    made.help = _EXAMPLE.sub("\n\n\b\nExample: ", made.help or "")  # as it is typed, on a line of its own
     # Before --help, which stays the last line.
     made.params += _shared({option for each in made.params for option in each.opts})
     return made

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from wasmdeploy_cli.commands.options import Json, Namespace
+from wasmdeploy_cli.commands.options import Json, OnlyNamespace
 from wasmdeploy_cli.console import Output
 
 
-def command(namespace: Namespace = "", as_json: Json = False) -> None:
+def command(namespace: OnlyNamespace = "", as_json: Json = False) -> None:
     """Show the apps on the cluster, of every namespace or of one.
+
+    APP VERSION is what the manifest says; the numbers that Nomad counts are in `wasmdeploy history`.
 
     Example: wasmdeploy list --json
     """
@@ -26,4 +28,4 @@ def command(namespace: Namespace = "", as_json: Json = False) -> None:
         (each.name, each.namespace, each.state, each.app_version or "-", each.running, each.url or "-")
         for each in apps
     ]
-    out.table(("APP", "NAMESPACE", "STATE", "VERSION", "RUNNING", "URL"), rows)
+    out.table(("APP", "NAMESPACE", "STATE", "APP VERSION", "RUNNING", "URL"), rows)

@@ -19,12 +19,14 @@ def command(
         typer.Option(
             "--template",
             "-t",
+            metavar="TEMPLATE",
             help="http-py, http-rust, http-go or http-js.",
             autocompletion=complete.templates,
         ),
     ] = "http-py",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Directory to create, instead of ./NAME.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Directory to create.", show_default="./NAME"),
     ] = None,
     as_json: Json = False,
 ) -> None:

@@ -69,7 +69,7 @@ def repeated(*names: str, help: str, metavar: str = "NAME=VALUE") -> Any:
 
 ManifestPath = Annotated[
     Path,
-    typer.Argument(metavar="PATH", help="The manifest, or the directory it is in.", show_default=False),
+    typer.Argument(metavar="PATH", help="The manifest, or the directory it is in.", show_default="here"),
 ]
 Json = Annotated[
     bool,
@@ -97,7 +97,11 @@ AppName = Annotated[
 ComponentName = Annotated[
     str,
     typer.Option(
-        "--component", help="Only this component.", show_default=False, autocompletion=complete.components
+        "--component",
+        metavar="NAME",
+        help="Only this component.",
+        show_default=False,
+        autocompletion=complete.components,
     ),
 ]
 SecretName = Annotated[
@@ -110,6 +114,12 @@ Namespace = Annotated[
         help="Nomad namespace, instead of the manifest's.",
         show_default=False,
         callback=_namespace,
+    ),
+]
+OnlyNamespace = Annotated[
+    str,
+    typer.Option(
+        "--namespace", metavar="NAME", help="Nomad namespace.", show_default="all", callback=_namespace
     ),
 ]
 Environment = Annotated[
@@ -131,21 +141,32 @@ Manifest = Annotated[
         show_default="here",
     ),
 ]
+Canary = Annotated[
+    int,
+    typer.Option(
+        "--canary", min=0, metavar="N", show_default=False,
+        help="Start N instances beside the old version, and wait for `wasmdeploy promote`.",
+    ),
+]  # fmt: skip
+AutoPromote = Annotated[
+    bool, typer.Option("--auto-promote", help="With --canary: promote by itself once they are healthy.")
+]
 Replace = Annotated[
     bool, typer.Option("--replace", help="Replace a job of the app's name that wasmdeploy has not made.")
 ]
 ComponentDir = Annotated[
     Path | None,
     typer.Option(
+        metavar="DIR",
         help="Directory that the nodes share and their drivers allow; components are copied to it.",
-        show_default=False,
+        show_default="WASMDEPLOY_COMPONENT_DIR, or the local stack's",
     ),
 ]
 Timeout = Annotated[
-    str, typer.Option(callback=duration, help="How long to wait for the new version, like 10m.")
+    str, typer.Option(metavar="TIME", callback=duration, help="How long to wait for the new version.")
 ]
 EndTimeout = Annotated[
-    str, typer.Option(callback=duration, help="How long to wait for the instances to end, like 2m.")
+    str, typer.Option(metavar="TIME", callback=duration, help="How long to wait for the instances to end.")
 ]
 Detach = Annotated[bool, typer.Option("--detach", help="Do not wait: end once Nomad has the job.")]
 HERE = Path()

@@ -9,6 +9,8 @@ import typer
 
 from wasmdeploy_cli.commands.options import (
     HERE,
+    AutoPromote,
+    Canary,
     ComponentDir,
     Environment,
     Json,
@@ -27,10 +29,8 @@ def command(
     path: ManifestPath = HERE,
     env: Environment = "",
     variable: Variables = None,
-    canary: Annotated[
-        int, typer.Option("--canary", min=0, metavar="N", help="As for deploy.", show_default=False)
-    ] = 0,
-    auto_promote: Annotated[bool, typer.Option("--auto-promote", help="As for deploy.")] = False,
+    canary: Canary = 0,
+    auto_promote: AutoPromote = False,
     component_dir: ComponentDir = None,
     replace: Replace = False,
     output: Annotated[

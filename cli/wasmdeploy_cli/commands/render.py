@@ -20,7 +20,10 @@ def command(
     component_dir: Annotated[
         str,
         typer.Option(
-            "--component-dir", metavar="DIR", help="Where nodes have the components, as SHA256.wasm."
+            "--component-dir",
+            metavar="DIR",
+            help="Where nodes have the components, as SHA256.wasm.",
+            show_default="as deploy has it",
         ),
     ] = "",
     variable: Variables = None,

@@ -16,7 +16,7 @@ def command(
     ],
     args: Annotated[
         list[str] | None,
-        typer.Argument(metavar="ARGS...", help="Arguments of the guest, passed on unchanged."),
+        typer.Argument(metavar="ARGS", help="Arguments of the guest, passed on unchanged."),
     ] = None,
     env: Annotated[
         list[str] | None, repeated("--env", "-e", help="Environment variable of the guest")

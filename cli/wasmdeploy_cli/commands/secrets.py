@@ -21,7 +21,8 @@ def set_(
     path: ManifestPath = HERE,
     env: Environment = "",
     file: Annotated[
-        Path | None, typer.Option("--file", help="Read the value from a file.", show_default=False)
+        Path | None,
+        typer.Option("--file", metavar="FILE", help="Read the value from a file.", show_default=False),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -173,7 +174,10 @@ def diff(
     file: Annotated[
         Path | None,
         typer.Option(
-            "--file", help="Compare Vault with this file, instead of with what runs.", show_default=False
+            "--file",
+            metavar="FILE",
+            help="Compare Vault with this file, instead of with what runs.",
+            show_default=False,
         ),
     ] = None,
     as_json: Json = False,

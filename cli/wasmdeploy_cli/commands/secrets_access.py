@@ -9,8 +9,10 @@ import typer
 from wasmdeploy_cli.commands.options import HERE, Environment, Json, ManifestPath
 from wasmdeploy_cli.console import Output
 
-JwtPath = Annotated[str, typer.Option("--jwt-path", help="Where Vault has Nomad's JWT method.")]
-Audience = Annotated[str, typer.Option(help="Audience of Nomad's identities for Vault.")]
+JwtPath = Annotated[
+    str, typer.Option("--jwt-path", metavar="PATH", help="Where Vault has Nomad's JWT method.")
+]
+Audience = Annotated[str, typer.Option(metavar="NAME", help="Audience of Nomad's identities for Vault.")]
 _JWT_PATH, _AUDIENCE = "jwt-nomad", "vault.io"  # as Nomad's documentation has them, and `stack up`
 
 

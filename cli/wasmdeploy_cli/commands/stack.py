@@ -13,7 +13,11 @@ from wasmdeploy_cli.console import Output
 DataDir = Annotated[
     Path | None,
     typer.Option(
-        "--data-dir", envvar="WASMDEPLOY_STACK_DIR", help="Directory that the stack owns.", show_default=False
+        "--data-dir",
+        metavar="DIR",
+        envvar="WASMDEPLOY_STACK_DIR",
+        help="Directory that the stack owns.",
+        show_default="~/.local/share/wasmdeploy/stack",
     ),
 ]
 
@@ -23,11 +27,17 @@ _NOT_RUNNING = 3  # what init scripts answer for a service that does not run
 def up(
     clients: Annotated[
         int | None,
-        typer.Option(min=1, max=25, help="Number of Nomad clients.", show_default="1, or as before"),
+        typer.Option(
+            metavar="N", min=1, max=25, help="Number of Nomad clients.", show_default="1, or as before"
+        ),
     ] = None,
     bin_dir: Annotated[
         Path | None,
-        typer.Option(help="Where nomad, consul, vault and traefik are.", show_default="PATH, build cache"),
+        typer.Option(
+            metavar="DIR",
+            help="Where nomad, consul, vault and traefik are.",
+            show_default="PATH, build cache",
+        ),
     ] = None,
     data_dir: DataDir = None,
     ports: Annotated[

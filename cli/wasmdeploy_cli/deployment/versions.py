@@ -36,12 +36,19 @@ class Version:
     count: int
     stable: bool
     current: bool
+    stopped: bool  # no new one, but that the app was stopped
+    copy_of: int | None  # the version before that Nomad itself went back to
 
 
 def history(nomad: Nomad, target: Target) -> list[Version]:
     """The versions, newest first; raises ClusterError where there is no such job."""
     require_job(nomad, target)
-    return [_version(job, current=number == 0) for number, job in enumerate(nomad.versions(target.name))]
+    jobs = nomad.versions(target.name)
+    # What Nomad makes of a version by itself, when it goes back or stops, has that one's time still.
+    first = {job["SubmitTime"]: int(job["Version"]) for job in jobs}
+    return [
+        _version(job, current=number == 0, first=first[job["SubmitTime"]]) for number, job in enumerate(jobs)
+    ]
 
 
 def rollback(nomad: Nomad, target: Target, wanted: int | None, out: Output) -> Registered | None:
@@ -182,11 +189,12 @@ def _require_components(job: Json) -> None:
             )
 
 
-def _version(job: Json, *, current: bool) -> Version:
+def _version(job: Json, *, current: bool, first: int) -> Version:
     meta = job.get("Meta") or {}
     submitted = datetime.fromtimestamp(job["SubmitTime"] / _SECOND, UTC)
     digest = meta.get("digest", "") or ", ".join(digests(job).values())
     return Version(
         int(job["Version"]), meta.get("app_version", ""), digest, submitted.isoformat(timespec="seconds"),
-        int(job["TaskGroups"][0]["Count"]), bool(job["Stable"]), current,
+        int(job["TaskGroups"][0]["Count"]), bool(job["Stable"]), current, bool(job.get("Stop")),
+        first if first != job["Version"] and not job.get("Stop") else None,
     )  # fmt: skip

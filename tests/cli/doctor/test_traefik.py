@@ -7,8 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.cli.manifest.sample import SMALL, app
+from tests.cli.server import serving
+from wasmdeploy_cli.doctor.api import Api
 from wasmdeploy_cli.doctor.diagnose import shutdown_delay
-from wasmdeploy_cli.doctor.traefik import dns_finding, refresh_finding
+from wasmdeploy_cli.doctor.traefik import dns_finding, provider_findings, refresh_finding
+from wasmdeploy_cli.nomad import Settings
+from wasmdeploy_cli.stack import config
+from wasmdeploy_cli.stack.directory import Directory
 
 JOB = Path(__file__).parents[3] / "jobspecs" / "traefik.nomad.hcl"
 
@@ -29,6 +34,19 @@ JOB = Path(__file__).parents[3] / "jobspecs" / "traefik.nomad.hcl"
 def test_refresh(configuration: str, severity: str) -> None:
     """Traefik must look more often than instances take to leave; what it does by default is too seldom."""
     assert refresh_finding(configuration, 5).severity == severity
+
+
+@pytest.mark.parametrize(("catalog", "severity"), [("consul", "ok"), ("nomad", "error")])
+def test_a_stack_without_dashboard(tmp_path: Path, catalog: str, severity: str) -> None:
+    """Its API is off; which catalogue it reads stands in its configuration."""
+    ports = dict.fromkeys(("traefik.web", "traefik.admin", "consul.http"), 1)
+    configuration = config.traefik(Directory(tmp_path, "id"), ports, config.Features())
+    shop = app(tmp_path, f'{SMALL}[deploy]\nhost = "shop.localhost"\ncatalog = "{catalog}"\n')
+    with serving() as server:
+        server.status = 404
+        api = Api(Settings(nomad="", traefik_api=server.url, traefik_config=configuration))
+        (finding,) = provider_findings(api, shop)
+    assert (finding.check, finding.severity) == ("traefik provider", severity)
 
 
 def test_names() -> None:
