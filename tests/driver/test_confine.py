@@ -179,7 +179,7 @@ def test_a_task_of_another_user(tmp_path):
         assert {each.result()[0] for each in waiting} == {200}
         for line, code in (("cat /data/go", 0), ("cat /data/none", 1), ("invoke GET /", 0), ("stats", 0)):
             assert executor.call("exec", command=["sh", "-c", line], tty=False) == {"exit_code": code}, line
-        executor.call("stop", timeout=5.0)
+        executor.call("stop", timeout=30.0)
         assert executor.exit()["exit_code"] == 0
 
 

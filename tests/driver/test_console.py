@@ -119,13 +119,14 @@ def test_invoke(serving):
 
 def test_files(serving):
     """`ls` and `cat` show what the guests see."""
-    (serving.task_dir / "data" / "dir").mkdir(exist_ok=True)
-    (serving.task_dir / "data" / "dir" / "note").write_text("words\n")
-    (serving.task_dir / "data" / "esc\x1b[2J").touch()
+    shown = serving.task_dir / "data" / "shown"
+    (shown / "dir").mkdir(parents=True)
+    (shown / "dir" / "note").write_text("words\n")
+    (shown / "esc\x1b[2J").touch()
     assert run(serving, "ls")[:2] == (0, "data/\n")
-    assert run(serving, "ls", "/data")[1] == "dir/\nesc�[2J\n"
-    assert re.fullmatch(r"-rw\S+ +6 note\n", run(serving, "ls", "-l", "/data/dir")[1])
-    assert run(serving, "cat", "/data/dir/note", "data/dir/./note")[1] == "words\nwords\n"
+    assert run(serving, "ls", "/data/shown")[1] == "dir/\nesc�[2J\n"
+    assert re.fullmatch(r"-rw\S+ +6 note\n", run(serving, "ls", "-l", "/data/shown/dir")[1])
+    assert run(serving, "cat", "/data/shown/dir/note", "data/shown/dir/./note")[1] == "words\nwords\n"
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_stop(serving):
     idle = http.client.HTTPConnection(*serving.address, timeout=PATIENCE)
     idle.request("GET", "/")
     idle.getresponse().read()
-    assert serving.call("stop", timeout=5.0) == {}
+    assert serving.call("stop", timeout=30.0) == {}
     assert serving.exit() == {"exit_code": 0, **ENDED}
     idle.close()
 
@@ -245,7 +245,7 @@ def test_stop_drains(tmp_path):
 
 def test_guests_that_are_blocked_cost_their_requests_only(tmp_path):
     """Each client of a blocked guest is answered in time, and everybody else as ever."""
-    with Executor(tmp_path, app(go_guest(), timeout="500ms"), go_guest()) as executor:
+    with Executor(tmp_path, app(go_guest(), timeout="2s"), go_guest()) as executor:
         executor.start()
         with ThreadPoolExecutor(12) as clients:
             blocked = [clients.submit(executor.request, "/nap") for _ in range(12)]

@@ -188,7 +188,7 @@ def test_a_lease_from_start_to_end(engines: VaultServer, tmp_path: Path) -> None
             )
         )
         assert leases(engines) == [lease]
-        task.executor.call("stop", timeout=5.0)
+        task.executor.call("stop", timeout=30.0)
         assert task.executor.exit()["exit_code"] == 0
         assert leases(engines) == []
         assert task.told("database/creds/app: its lease is revoked")
@@ -206,7 +206,7 @@ def test_past_the_longest_life_there_are_new_credentials(engines: VaultServer, t
             assert set(leases(engines)) != {lease}
             until(lambda: lease not in leases(engines))  # it ends by itself: guests may still have used it
             assert task.fact("changes") == 1
-            task.executor.call("stop", timeout=5.0)
+            task.executor.call("stop", timeout=30.0)
             task.executor.exit()
             assert leases(engines) == []
     finally:
@@ -335,7 +335,7 @@ def test_a_policy_without_revocation(engines: VaultServer, tmp_path: Path) -> No
     """Where the policy does not let the task revoke its lease, the log says so, and the task stops all the same."""
     make(engines, "anna", "5s")
     with running(engines, tmp_path, MADE, token=engines.token(("database/creds/*", '"read"'))) as task:
-        task.executor.call("stop", timeout=5.0)
+        task.executor.call("stop", timeout=30.0)
         assert task.executor.exit()["exit_code"] == 0
         assert task.told("its lease ends by itself", "sys/leases/revoke")
 

@@ -98,7 +98,7 @@ def test_every_process_of_an_app(tmp_path):
             assert {each.result()[0] for each in waiting} == {200}
         answer = raw(executor, b'{"call":"signal","name":"SIGUSR1"}\n')
         assert json.loads(answer) == {"ok": {}}
-        executor.call("stop", timeout=5.0)
+        executor.call("stop", timeout=30.0)
         executor.exit()
     text = log(tmp_path, "stderr")
     # Guests write their lines in parts, between which those of other processes may come.

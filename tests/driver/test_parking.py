@@ -135,7 +135,7 @@ def test_parked_and_woken(parking, holder):
     assert parking.request("/echo", "POST", b"body" * 1000)[2] == b"body" * 1000
     inspected = parking.call("inspect")
     assert inspected["pid"] != parking.process.pid
-    assert parking.call("stop", timeout=5.0) == {}
+    assert parking.call("stop", timeout=30.0) == {}
     until(lambda: not lives(parking))
     assert json.loads((parking.state / control.EXIT).read_text())["exit_code"] == 0
     assert not holder.find(parking.state)["parked"]
@@ -233,7 +233,7 @@ def test_either_may_be_killed(parking, holder, victim):
             waiting.sendall(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
             assert b"hello from Go\n" in waiting.makefile("rb").read()
         assert killed.pid not in {each.pid for each in holder.both()}
-    parking.call("stop", timeout=5.0)
+    parking.call("stop", timeout=30.0)
 
 
 def test_a_spare_executor_is_the_next_one(parking, holder):
@@ -256,7 +256,7 @@ def test_a_spare_executor_is_the_next_one(parking, holder):
     until(lambda: not runs(killed.pid))
     assert parking.request("/")[2] == b"hello from Go\n"
     assert woken(parking) != killed.pid
-    parking.call("stop", timeout=5.0)
+    parking.call("stop", timeout=30.0)
     until(spare)
     waiting = spare()
     holder.end()
@@ -306,7 +306,7 @@ def test_calls_wake(parking, holder):
     until(lambda: parked(parking, holder))
     assert parking.call("inspect")["state"] == "running"
     until(lambda: parked(parking, holder))
-    assert parking.call("stop", timeout=5.0) == {}
+    assert parking.call("stop", timeout=30.0) == {}
     until(lambda: not lives(parking))
     assert json.loads((parking.state / control.EXIT).read_text()) == {"exit_code": 0, **ENDED}
 

@@ -55,7 +55,7 @@ def wait(plugin, task_id):
     return plugin.driver.WaitTask(driver_pb2.WaitTaskRequest(task_id=task_id), timeout=TIMEOUT)
 
 
-def stop(plugin, task_id, seconds=5, signal=""):
+def stop(plugin, task_id, seconds=30, signal=""):
     request = driver_pb2.StopTaskRequest(task_id=task_id, signal=signal)
     request.timeout.FromMilliseconds(int(seconds * 1000))
     plugin.driver.StopTask(request, timeout=TIMEOUT)

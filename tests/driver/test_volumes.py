@@ -138,7 +138,7 @@ def test_a_parked_app_keeps_it(tmp_path, volume):
             volume.rename(volume.parent / "moved")
             volume.symlink_to("/etc")
             assert executor.request("/one/file")[2] == b"kept <nil> true\n"
-            executor.call("stop", timeout=5.0)
+            executor.call("stop", timeout=30.0)
     finally:
         holder.end()
 

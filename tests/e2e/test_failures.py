@@ -120,7 +120,7 @@ def slow_to_compile(size: int) -> str:
 def test_giving_up_early(world: World, bad: Sample) -> None:
     """With --timeout the version is left to itself, and the way back is told; `rollback` then takes it back."""
     bad.deploy |= {"health_path": '"/teapot"', "healthy_within": '"5m"'}
-    said = story(world, bad.write(), "--timeout", "8s")
+    said = story(world, bad.write(), "--timeout", "12s")
     assert said[-2:] == [
         "error: gave up waiting for version N of failing: its health check does not pass: "
         "GET /teapot answered 418 I'm a Teapot: short and stout",

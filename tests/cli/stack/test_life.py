@@ -28,7 +28,7 @@ from wasmdeploy_cli.stack.vault import Vault
 pytestmark = pytest.mark.stack
 
 
-def until(true: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+def until(true: Callable[[], object], what: str, seconds: float = 120.0) -> None:
     """Poll until something holds."""
     deadline = time.monotonic() + seconds
     while not true():
