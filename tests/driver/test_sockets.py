@@ -213,7 +213,7 @@ def test_a_guest_that_waits_for_a_server(
     source = rust_guest("rust-sockets") if language == "rust" else python_component
     with socket.create_server(("127.0.0.1", 0)) as mute:
         target = f"127.0.0.1:{mute.getsockname()[1]}"
-        task = app(source, timeout="500ms", allowed_outbound_hosts=(f"tcp://{target}",))
+        task = app(source, timeout="2s", allowed_outbound_hosts=(f"tcp://{target}",))
         with Executor(tmp_path, task, source) as executor:
             executor.start()
             for _ in range(2):

@@ -6,15 +6,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from tests.cli.server import serving
 from tests.driver.guests import wat
 from tests.e2e.sample import Sample
+from tests.e2e.test_doctor import sealed
 from tests.e2e.world import World
-from wasmdeploy_cli.stack import directory
-from wasmdeploy_cli.stack.keys import Keys
 
 pytestmark = [pytest.mark.stack, pytest.mark.guests, pytest.mark.timeout(600)]
 
@@ -187,18 +185,8 @@ def test_a_sealed_vault(world: World, bad: Sample) -> None:
     """It is found before anything is sent: a task would wait for Vault without a word."""
     bad.more = "[variables.token]\nsecret = true"
     before = world.nomad("job/failing")["Version"]
-    token = {"X-Vault-Token": world.stack.vault_token.reveal()}
-    owned = directory.opened(world.stack.data_dir)
-    assert owned is not None
-    keys = Keys.load(owned.vault_keys)
-    assert keys is not None
-    httpx.put(f"{world.stack.vault_addr}/v1/sys/seal", headers=token, timeout=60).raise_for_status()
-    try:
+    with sealed(world):
         done = world.cli("deploy", bad.write(), code=1)
-    finally:
-        httpx.put(
-            f"{world.stack.vault_addr}/v1/sys/unseal", json={"key": keys.unseal_key.reveal()}, timeout=60
-        ).raise_for_status()
     errors = [line for line in done.stderr.splitlines() if line.startswith(("error:", "hint:"))]
     assert errors[0] == f"error: Vault at {world.stack.vault_addr} is sealed"
     assert world.nomad("job/failing")["Version"] == before
