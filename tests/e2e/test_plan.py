@@ -132,12 +132,12 @@ def sample(world: World, tmp_path: Path, request: pytest.FixtureRequest) -> Samp
 
 
 def test_the_exit_code_tells_whether_there_is_a_change(world: World, sample: Sample) -> None:
-    """1 for a change, 0 for none, 255 for an error, 2 for a manifest that is wrong, and a plan sends nothing."""
+    """1 for a change, 0 for none, 255 for an error, and a plan sends nothing."""
     app = sample.write()
     assert f"{sample.name} in namespace default: this would change" in world.cli("plan", app, code=1).stdout
     assert world.nomad(f"job/{sample.name}") is None
     assert not (world.stack.components_dir / "default" / sample.name).exists()
-    world.cli("plan", app / "nowhere", code=2)
+    world.cli("plan", app / "nowhere", code=255)
     world.cli("plan", app, code=255, NOMAD_ADDR="http://127.0.0.1:1")
 
 

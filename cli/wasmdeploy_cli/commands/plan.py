@@ -42,7 +42,7 @@ def command(
     """Show what a deploy would change; nothing is sent.
 
     It ends with 0 where nothing would change, 1 where something would (a component that a deploy would build first
-    counts), 255 after an error, and 2 where the manifest or an option is wrong.
+    counts), 255 after an error, and 2 where the command line cannot be read.
     `wasmdeploy deploy plan.json` then does exactly this, or refuses where app or cluster have changed meanwhile.
 
     Example: wasmdeploy plan --out plan.json
@@ -66,8 +66,7 @@ def command(
         if output is not None:
             planfile.write(output, plan, proposal, options, env)
     except WasmdeployError as error:
-        if error.exit_code == _CHANGES:  # which means something else here
-            error.exit_code = _ERROR
+        error.exit_code = _ERROR
         raise
     old = stale(app)
     if as_json:
