@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from wasmdeploy_driver.http.front import HttpFront, listen
 from wasmdeploy_driver.http.message import Headers, Request, Response
+from wasmdeploy_driver.http.shared import Done, answer_to
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\n"
@@ -32,14 +33,35 @@ class Served:
         self._listener = listen("127.0.0.1", 0)
         self.address = self._listener.getsockname()
 
-    async def handle(self, request: Request) -> Response:
+    def handle(self, request: Request, done: Done) -> None:
         self.asked.append(request)
         if request.target.startswith(b"/wait"):
             self.waiting.set()
-            await self.go.wait()
+            self._later(self._waited(request), done)
+        else:
+            self._answer(request, done)
+
+    async def _waited(self, request: Request) -> Response:
+        await self.go.wait()
+        answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        self._answer(request, answer.set_result)
+        return await answer
+
+    def _answer(self, request: Request, done: Done) -> None:
         self.answered.set()
         answer = self.answer(request)
-        return answer if isinstance(answer, Response) else await answer
+        if isinstance(answer, Response):
+            done(answer)
+        else:
+            self._later(answer, done)
+
+    @staticmethod
+    def _later(answer: Awaitable[Response], done: Done) -> None:
+        def told(task: asyncio.Future[Response]) -> None:
+            error = task.exception()
+            done(task.result() if error is None else answer_to(error))
+
+        asyncio.ensure_future(answer).add_done_callback(told)
 
     async def start(self) -> None:
         await self.front.start(self, self._listener)

@@ -24,7 +24,9 @@ class Client:
     def send(self, target="/app", method="GET"):
         """A request under way."""
         request = Request(method, "http", b"a.test", target.encode(), ())
-        return asyncio.ensure_future(self.app.handle(request))
+        answer = asyncio.get_running_loop().create_future()
+        self.app.handle(request, answer.set_result)
+        return answer
 
 
 def scenario(function):

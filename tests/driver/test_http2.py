@@ -709,6 +709,7 @@ def test_a_client_that_says_goodbye() -> None:
         async with connected(served) as client:
             number = client.ask(head=(*HEAD[:3], (b":path", b"/wait")))
             await served.waiting.wait()
+            await client.settled()
             client.client.writer.write(frame(7, 0, 0, bytes(8)))
             served.go.set()
             assert (await client.answer(number))[1] == b"/wait"

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from wasmdeploy_driver.app.body import Limited, declared_length
 from wasmdeploy_driver.app.exchange import Exchange, Target
@@ -14,6 +15,7 @@ from wasmdeploy_driver.errors import GuestTimeout, GuestTrap
 from wasmdeploy_driver.http.bounds import Budget
 from wasmdeploy_driver.http.message import Request, Response, text_response
 from wasmdeploy_driver.http.router import Route, Router
+from wasmdeploy_driver.http.shared import Done, answer_to
 
 HEALTH = "/.well-known/wasmdeploy/health"
 _HEALTH = HEALTH.encode()
@@ -56,55 +58,62 @@ class App:
         """How many engine processes there are beside this one."""
         return self._pool.processes
 
-    async def handle(self, request: Request) -> Response:
-        """Answer one request."""
+    def handle(self, request: Request, done: Done) -> None:
+        """Answer one request: `done` gets the answer, at once or later in the event loop."""
         path = request.path
         if path == _HEALTH:
-            return text_response(503, "stopping") if self.draining else text_response(200, "ok")
+            done(text_response(503, "stopping") if self.draining else text_response(200, "ok"))
+            return
         # `OPTIONS *` asks the whole server, which is whoever answers at the root.
         route = self._router.find(b"/" if path == b"*" else path)
         if route is None:
-            return text_response(404, "no route")
-        return await self.answer(route, request)
+            done(text_response(404, "no route"))
+        else:
+            self.answer(route, request, done)
 
-    async def answer(self, route: Route[Target], request: Request) -> Response:
+    def answer(self, route: Route[Target], request: Request, done: Done) -> None:
         """Answer one request by the component that was found for it."""
         if self._pool.waiting >= self._most_waiting:
-            return _busy("too many requests wait")
+            done(_busy("too many requests wait"))
+            return
         most = route.target.quota.request_bytes
         if most and (len(request.body) > most or declared_length(request) > most):
-            return _too_large(most)
+            done(_too_large(most))
+            return
         self.requests += 1
         self.came_at = time.monotonic()
-        if request.target == self.checked:
-            response = await self._run(route, request)
-            self.health = response.status
-            return response
-        try:
-            return await self._run(route, request)
-        finally:
-            self.asked_at = time.monotonic()
-
-    async def _run(self, route: Route[Target], request: Request) -> Response:
-        most = route.target.quota.request_bytes
         if request.rest is not None and most:
             request = replace(request, rest=Limited(request.rest, most - len(request.body)))
         exchange = Exchange(route.target, request, route.pattern, self._room)
-        exchange.on_failure = lambda error: self._failed(request, error)
+        exchange.on_failure = partial(self._failed, request)
+        exchange.on_response = partial(self._answered, done)
         self._pool.submit(exchange)
+
+    def _answered(self, done: Done, exchange: Exchange) -> None:
+        response = self._response(exchange)
+        if exchange.request.target == self.checked:
+            self.health = response.status
+        else:
+            self.asked_at = time.monotonic()
+        done(response)
+
+    def _response(self, exchange: Exchange) -> Response:
+        request = exchange.request
         try:
-            return await exchange.response
+            return exchange.response.result()
         except Busy as busy:
             return _busy(str(busy))
         except GuestTrap as error:
             if isinstance(request.rest, Limited) and request.rest.exceeded:
-                return _too_large(most)
+                return _too_large(exchange.quota.request_bytes)
             if exchange.left:
                 return text_response(400, "the request broke off")
             self._failed(request, error)
             # What went wrong is the operator's business: the client learns nothing of the app's inside.
             late = isinstance(error, GuestTimeout)
             return text_response(504 if late else 500, "the app took too long" if late else "the app failed")
+        except Exception as error:  # noqa: BLE001  # one failed request
+            return answer_to(error)
 
     def _failed(self, request: Request, error: GuestTrap) -> None:
         self.failures += 1

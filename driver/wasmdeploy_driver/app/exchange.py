@@ -89,6 +89,8 @@ class Exchange:
         self._outcome: Outcome | None = None
         self._more: asyncio.Event | None = None
         self.on_failure: Callable[[GuestTrap], None] = lambda _: None
+        # Called as soon as `response` is done: whoever awaits it hears of it two turns of the event loop later.
+        self.on_response: Callable[[Exchange], None] = lambda _: None
 
     @property
     def answered(self) -> bool:
@@ -147,6 +149,7 @@ class Exchange:
         self._end_permit()
         if not self.response.done():
             self.response.set_exception(error)
+            self.on_response(self)
 
     def _end_permit(self) -> None:
         if self._permit is not None:
@@ -218,6 +221,7 @@ class Exchange:
         body, self._output = self._output[head.body_at :], b""
         self._taken = len(body)
         self.response.set_result(Response(head.status, head.headers, body, rest=self))
+        self.on_response(self)
 
     def _settle(self, outcome: Outcome) -> None:
         if self.response.done():
@@ -226,6 +230,7 @@ class Exchange:
             self.response.set_result(self._whole(outcome))
         except GuestTrap as error:
             self.response.set_exception(error)
+        self.on_response(self)
 
     def _whole(self, outcome: Outcome) -> Response:
         head = None

@@ -135,5 +135,7 @@ class Running:
             self._feed.close()
         if not self.worker.process:
             self.worker.spoiled = False
-        self.exchange.ended(outcome)
-        self._owner.leave(self, slow=self._slow)
+        try:
+            self.exchange.ended(outcome)
+        finally:
+            self._owner.leave(self, slow=self._slow)

@@ -18,6 +18,7 @@ import asyncio
 import os
 import socket
 import struct
+from functools import partial
 from typing import cast
 
 from wasmdeploy_driver.http.answer import Answer
@@ -51,7 +52,8 @@ class Connection(asyncio.Protocol):
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._loop = asyncio.get_running_loop()
-        self._answering: asyncio.Task[None] | None = None
+        self._under_way: Incoming | None = None  # the request that is answered
+        self._writing: asyncio.Task[None] | None = None  # its answer, where it is written in parts
         self._lost = False  # the socket is closed
         self._ending = False  # what comes in is no longer looked at
         self._keeps = False  # the request under way leaves the connection open
@@ -88,7 +90,7 @@ class Connection(asyncio.Protocol):
         if self._ending:
             return
         self._reader.feed(data)
-        if self._answering is None and not self._gate.closed:
+        if self._under_way is None and not self._gate.closed:
             self._go_on()
         else:
             self._intake.pump()
@@ -104,7 +106,7 @@ class Connection(asyncio.Protocol):
             return False
         if self._body is not None:
             self._intake.pump()
-        return not self._ending and (self._answering is not None or self._gate.closed)
+        return not self._ending and (self._under_way is not None or self._gate.closed)
 
     def pause_writing(self) -> None:
         """The client does not read its answer as fast as it comes."""
@@ -117,7 +119,7 @@ class Connection(asyncio.Protocol):
         self._gate.open()
         if self._ending:
             return
-        if self._answering is not None:
+        if self._under_way is not None:
             self._timer.stop()
         else:
             self._part = ""
@@ -129,11 +131,11 @@ class Connection(asyncio.Protocol):
         self._lost = self._ending = True
         self._timer.stop()
         self._intake.close()
-        if self._answering is None:
+        if self._under_way is None:
             self._shared.forget(self)
-        elif self._answer_out is not None:
+        elif self._answer_out is not None and self._writing is not None:
             self._answer_out.stop()
-            self._answering.cancel()
+            self._writing.cancel()
 
     # requests
 
@@ -181,7 +183,13 @@ class Connection(asyncio.Protocol):
         self._keeps = incoming.keep_alive
         if incoming.request.rest is not None:
             self._body = cast(InboundBody, incoming.request.rest)
-        self._answering = self._loop.create_task(self._answer(incoming))
+        self._under_way = incoming
+        try:
+            self._shared.handle(incoming.request, partial(self._answer, incoming))
+        except Exception as error:
+            if self._under_way is not incoming:
+                raise
+            self._answer(incoming, answer_to(error))
 
     def _wait_for_more(self) -> None:
         patience = self._shared.patience
@@ -205,34 +213,48 @@ class Connection(asyncio.Protocol):
         if incoming is not None:
             self._start(incoming)
 
-    async def _answer(self, incoming: Incoming) -> None:
+    def _answer(self, incoming: Incoming, response: Response) -> None:
+        """The application has answered."""
         request = incoming.request
-        written = False
-        keep = incoming.keep_alive
-        try:
-            try:
-                response = await self._shared.handle(request)
-            except Exception as error:  # noqa: BLE001  # one failed request
-                response = answer_to(error)
-            if response.rest is not None or request.rest is not None or response.trailers:
-                written = True
-                keep = await self._answer_in_parts(incoming, response)
-        finally:
-            self._shared.budget.give(len(request.body))
-            self._answering = None
-            if self._lost:
-                self._shared.forget(self)
-        if self._ending or self._transport.is_closing():
-            return
-        keep = keep and not self._shared.stopping
-        if not written:
+        if response.rest is not None or request.rest is not None or response.trailers:
+            self._writing = self._loop.create_task(self._write_in_parts(incoming, response))
+        elif self._is_left(incoming):
+            keep = incoming.keep_alive and not self._shared.stopping
             connection = _CLOSE if not keep else _KEEP if incoming.http10 else b""
             self._write(response, connection, request.method == "HEAD")
+            self._next(incoming, keep=keep)
+
+    async def _write_in_parts(self, incoming: Incoming, response: Response) -> None:
+        keep = left = False
+        try:
+            keep = await self._answer_in_parts(incoming, response)
+        finally:
+            left = self._is_left(incoming)
+        if left:
+            self._next(incoming, keep=keep and not self._shared.stopping)
+
+    def _is_left(self, incoming: Incoming) -> bool:
+        """Whether there is a client to go on with, now that its request is no longer under way."""
+        self._shared.budget.give(len(incoming.request.body))
+        self._under_way = self._writing = None
+        if self._lost:
+            self._shared.forget(self)
+        return not (self._ending or self._transport.is_closing())
+
+    def _next(self, incoming: Incoming, *, keep: bool) -> None:
+        """The answer is written: look at what came behind its request, or end."""
         if not keep:
             # The client that did not ask for the end may be sending its next request just now.
             unread = self._reader.buffered > 0 or self._reader.unfinished
             self._end(linger=incoming.keep_alive or unread)
-        elif not self._gate.closed:
+        elif self._reader.part:
+            # In turn with the other connections; nor would a call stack hold as many requests as may have come.
+            self._loop.call_soon(self._again)
+        else:
+            self._again()
+
+    def _again(self) -> None:
+        if not (self._under_way or self._ending or self._gate.closed):
             self._go_on()
 
     async def _answer_in_parts(self, incoming: Incoming, response: Response) -> bool:
@@ -309,7 +331,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def _rests(self) -> bool:
-        return not (self._ending or self._answering or self._gate.closed or self._reader.part)
+        return not (self._ending or self._under_way or self._gate.closed or self._reader.part)
 
     def close_if_idle(self) -> None:
         """Close, unless a request has begun to come or is answered."""

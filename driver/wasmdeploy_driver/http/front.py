@@ -14,8 +14,8 @@ from typing import Protocol
 from wasmdeploy_driver.errors import ListenError
 from wasmdeploy_driver.http.bounds import Bounds, Budget, Patience
 from wasmdeploy_driver.http.connection import Connection
-from wasmdeploy_driver.http.message import Request, Response
-from wasmdeploy_driver.http.shared import Handle, Link, Shared
+from wasmdeploy_driver.http.message import Request
+from wasmdeploy_driver.http.shared import Done, Handle, Link, Shared
 
 _BACKLOG = 1024
 _MOST_CONNECTIONS = 4096
@@ -28,8 +28,11 @@ _PATIENCE = Patience()
 class Application(Protocol):
     """What answers requests."""
 
-    async def handle(self, request: Request) -> Response:
-        """Answer one request; a HEAD request's answer may have a body, which is left out."""
+    def handle(self, request: Request, done: Done) -> None:
+        """Answer one request: `done` gets the answer, at once or later in the event loop.
+
+        A HEAD request's answer may have a body, which is left out.
+        """
         ...
 
 

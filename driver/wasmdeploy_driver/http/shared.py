@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,7 +12,10 @@ from wasmdeploy_driver.http.bounds import Bounds, Budget, Patience
 from wasmdeploy_driver.http.message import BrokenBodyError, Request, Response, text_response
 from wasmdeploy_driver.http.wire import Clock
 
-Handle = Callable[[Request], Awaitable[Response]]
+# Gets the answer to a request, once.
+Done = Callable[[Response], None]
+# Has a request answered, at once or later: no task is made for it, which would cost as much as the rest of its way.
+Handle = Callable[[Request, Done], None]
 
 
 class Link(Protocol):
@@ -52,7 +55,7 @@ class Shared:
         self.gone()
 
 
-def answer_to(error: Exception) -> Response:
+def answer_to(error: BaseException) -> Response:
     """What a client hears of an error that the application raised; a bug of ours is told on stderr."""
     if isinstance(error, BrokenBodyError):
         return text_response(400, "the request body did not come whole")

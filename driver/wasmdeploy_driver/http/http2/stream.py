@@ -206,10 +206,17 @@ class Stream:
     async def _response_to(self, request: Request | Refused) -> Response:
         if isinstance(request, Refused):
             return text_response(request.status, request.text)
+        answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+
+        def done(response: Response) -> None:
+            if not answer.done():  # nobody waits any more
+                answer.set_result(response)
+
         try:
-            return await self._carrier.shared.handle(request)
+            self._carrier.shared.handle(request, done)
         except Exception as error:  # noqa: BLE001  # one failed request
             return answer_to(error)
+        return await answer
 
     async def _send(self, response: Response) -> None:
         carrier, number = self._carrier, self._number
