@@ -31,6 +31,28 @@ def fork() -> tuple[int, socket.socket]:
     return child, own
 
 
+class Child:
+    """At most one process that was forked off this one, and this side's end of the socket to it."""
+
+    def __init__(self) -> None:
+        self.pid = 0  # of the last one
+        self.connection: socket.socket | None = None  # where there is one, as far as is known
+
+    def fork(self, live: Callable[[socket.socket], NoReturn]) -> socket.socket:
+        """Fork it, to `live` with its own end; gives this side's. Raises OSError."""
+        pid, connection = fork()
+        if not pid:
+            live(connection)
+        self.pid, self.connection = pid, connection
+        return connection
+
+    def close(self) -> None:
+        """Know of none any more; one that waits to be told something ends."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+
+
 def end_after(life: Callable[[], int]) -> NoReturn:
     """Live, and end with the status that `life` gives, or 1: nothing of a child may run the code of its parent."""
     status = 1

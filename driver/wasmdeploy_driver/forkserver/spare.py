@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from wasmdeploy_driver.executor.beginning import Beginning
 from wasmdeploy_driver.executor.rehearsal import rehearse
 from wasmdeploy_driver.executor.title import show_arguments, show_name
-from wasmdeploy_driver.forked import MOST_DESCRIPTORS, close_all_but, end_after, fork
+from wasmdeploy_driver.forked import MOST_DESCRIPTORS, Child, close_all_but, end_after
 
 _MOST_MESSAGE = 16 << 10
 _READY = b"ready"
@@ -30,9 +30,8 @@ class Spare:
 
     def __init__(self, become: Become) -> None:
         self._become = become
-        self._connection: socket.socket | None = None
+        self._child = Child()
         self._due: float | None = time.monotonic()
-        self.pid = 0
 
     @property
     def wait(self) -> float | None:
@@ -44,46 +43,39 @@ class Spare:
         if self.wait != 0.0:
             return
         self._due = None
-        if self._connection is not None:
+        if self._child.connection is not None:
             return
         with contextlib.suppress(OSError):
-            self._fork()
+            self._child.fork(lambda connection: end_after(lambda: self._live(connection)))
 
     def take(self, message: bytes, descriptors: Sequence[int]) -> int:
         """Have it become an executor; its pid, 0 where there is none."""
         self._due = time.monotonic() + _AFTER_SECONDS
-        if self._connection is None or len(descriptors) > MOST_DESCRIPTORS:
+        connection = self._child.connection
+        if connection is None or len(descriptors) > MOST_DESCRIPTORS:
             return 0
         try:
-            if self._connection.recv(len(_READY), socket.MSG_DONTWAIT) != _READY:
+            if connection.recv(len(_READY), socket.MSG_DONTWAIT) != _READY:
                 return 0
-            socket.send_fds(self._connection, [message], descriptors)
+            socket.send_fds(connection, [message], descriptors)
         except BlockingIOError:  # it is not ready yet, and stays for the next one
             return 0
         except OSError:  # it has died
             self.close()
             return 0
         self.close()
-        return self.pid
+        return self._child.pid
 
     def has_ended(self, pid: int) -> bool:
         """Take note of a child's end; whether it was the spare one."""
-        if self._connection is None or pid != self.pid:
+        if self._child.connection is None or pid != self._child.pid:
             return False
         self.close()
         return True
 
     def close(self) -> None:
         """Let it end."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _fork(self) -> None:
-        pid, connection = fork()
-        if not pid:
-            end_after(lambda: self._live(connection))
-        self._connection, self.pid = connection, pid
+        self._child.close()
 
     def _live(self, connection: socket.socket) -> int:
         close_all_but({connection.fileno()})

@@ -8,8 +8,9 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from typing import NoReturn
 
-from wasmdeploy_driver.forked import close_all_but, fork
+from wasmdeploy_driver.forked import Child, close_all_but
 
 
 class Following(Exception):  # noqa: N818  # no error: the way out of the loop for a process that was just forked
@@ -24,30 +25,34 @@ class Second:
 
     def __init__(self, let_go: Callable[[], Iterable[int]]) -> None:
         self._let_go = let_go
-        self._connection: socket.socket | None = None
-        self.pid = 0
+        self._child = Child()
+
+    @property
+    def pid(self) -> int:
+        """Of the last one."""
+        return self._child.pid
 
     @property
     def is_there(self) -> bool:
         """Whether there is one, as far as is known."""
-        return self._connection is not None
+        return self._child.connection is not None
 
     def renew(self) -> None:
         """Fork one in place of what there is; without one where none can be forked."""
         self.close()
         try:
-            self._fork()
+            self._child.fork(self._follow).setblocking(False)
         except OSError as error:
             sys.stderr.write(f"no second process can be forked: {error.strerror}\n")
 
     def tell(self, change: bytes, descriptors: Sequence[int]) -> None:
         """Tell it of a change: in its queue, the change outlives this process."""
         for _ in range(2):
-            if self._connection is None:
+            if (connection := self._child.connection) is None:
                 self.renew()
                 continue
             try:
-                socket.send_fds(self._connection, [change], descriptors)
+                socket.send_fds(connection, [change], descriptors)
                 return
             except OSError:  # it has died, or hangs
                 self.kill()
@@ -60,17 +65,11 @@ class Second:
 
     def close(self) -> None:
         """Know of none any more."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._child.close()
 
-    def _fork(self) -> None:
-        pid, connection = fork()
-        if not pid:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the first one ends both
-            close_all_but({connection.fileno(), *self._let_go()})
-            raise Following(connection)
-        connection.setblocking(False)
-        self._connection, self.pid = connection, pid
+    def _follow(self, connection: socket.socket) -> NoReturn:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the first one ends both
+        close_all_but({connection.fileno(), *self._let_go()})
+        raise Following(connection)
