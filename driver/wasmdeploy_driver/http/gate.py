@@ -8,6 +8,8 @@ import asyncio
 class Gate:
     """Closed while a client reads too slowly; who writes waits before it."""
 
+    __slots__ = ("_waiting", "closed")
+
     def __init__(self) -> None:
         self.closed = False
         self._waiting: list[asyncio.Future[None]] = []

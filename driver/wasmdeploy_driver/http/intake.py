@@ -20,6 +20,8 @@ class Intake:
     `left` says whether nobody would hear an answer, `begun` whether one has begun.
     """
 
+    __slots__ = ("_begun", "_closed", "_shared", "_transport", "ended", "paused", "reader")
+
     def __init__(
         self,
         shared: Shared,

@@ -12,6 +12,8 @@ from wasmdeploy_driver.http.gate import Gate
 class Output:
     """What is written and has not gone out yet; `gate` is closed while that is too much."""
 
+    __slots__ = ("_patience", "_transport", "_unwritten", "gate")
+
     def __init__(self, transport: asyncio.Transport, patience: Patience) -> None:
         self.gate = Gate()
         self._transport = transport
