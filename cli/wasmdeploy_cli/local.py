@@ -7,17 +7,18 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wasmdeploy_cli.console import Output
-from wasmdeploy_cli.errors import ConfigError, GuestTrap, SecretError
+from wasmdeploy_cli.errors import ConfigError, GuestError, GuestTrap, SecretError
 from wasmdeploy_cli.job import make_task
 from wasmdeploy_cli.manifest import App, require_built
 from wasmdeploy_cli.manifest.place import nearest
 from wasmdeploy_cli.nomad.settings import vault_settings
+from wasmdeploy_driver.egress.rules import parse_rule
 from wasmdeploy_driver.executor.launch import Launch, Volume
 from wasmdeploy_driver.secrets import GivenSecrets, Secret, SecretSource
 from wasmdeploy_driver.task import Dir, Limits, Task
@@ -223,10 +224,17 @@ def run_once(
         module=str(source),
         args=args,
         env=env,
-        dir=tuple(_dir(each) for each in dirs),
+        dir=_dirs(dirs),
         allowed_outbound_hosts=allow,
         limits=Limits(memory_mb=4096, timeout="0"),
     )
+    for rule in allow:
+        try:
+            parse_rule(rule)
+        except ConfigError as error:
+            raise ConfigError(f"--allow {error.message}", "like --allow tcp://db.example.com:5432") from None
+    if not source.exists():
+        raise GuestError(f"{source}: No such file or directory", "name a WebAssembly file")
     launch = _launch("run", task, Path("/"), "", 0)
     compiled = compile_all(launch, lambda _name, _text: None)
     command = load_command(launch, compiled[""], resolve(task, GivenSecrets({})), open_dirs(launch, task.dir))
@@ -239,6 +247,18 @@ def run_once(
         # The trap is the program's end, not a failure of ours: its backtrace and the status of an abort.
         sys.stderr.write(f"{trap.message}\n")
         return trap.exit_code
+
+
+def _dirs(options: Iterable[str]) -> tuple[Dir, ...]:
+    found: dict[str, Dir] = {}
+    for option in options:
+        given = _dir(option)
+        if given.guest in found:
+            raise ConfigError(
+                f"--dir {option}: {given.guest} is given twice", "give each another place, like .::/data"
+            )
+        found[given.guest] = given
+    return tuple(found.values())
 
 
 def _dir(option: str) -> Dir:

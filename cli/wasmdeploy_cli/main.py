@@ -14,7 +14,7 @@ from typer._click.exceptions import NoArgsIsHelpError, UsageError  # typer's own
 from wasmdeploy_cli import console
 from wasmdeploy_cli.commands.late import late_group
 from wasmdeploy_cli.commands.table import COMMANDS
-from wasmdeploy_cli.errors import WasmdeployError
+from wasmdeploy_cli.errors import GuestError, ListenError, WasmdeployError
 
 _EPILOG = "Start with: wasmdeploy new hello && cd hello && wasmdeploy up --build"
 
@@ -74,7 +74,7 @@ def _run() -> None:
     except WasmdeployError as error:
         if console.manner().debug:
             traceback.print_exception(error)
-        _fail(error.message, error.hint, error.exit_code, as_json=console.manner().json)
+        _fail(error.message, error.hint or _next(error), error.exit_code, as_json=console.manner().json)
     except NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
@@ -84,7 +84,16 @@ def _run() -> None:
         # Options that cannot be read have told nobody about --json.
         _fail(message[:1].lower() + message[1:], hint, error.exit_code, as_json="--json" in sys.argv)
     except typer.Abort:
-        _fail("the input ended before an answer", "", 1, as_json=console.manner().json)
+        _fail("the input ended before an answer", "type it, or pipe it in", 1, as_json=console.manner().json)
+
+
+def _next(error: WasmdeployError) -> str:
+    """What to do about an error of the driver's, which does not know that it is read here."""
+    if isinstance(error, GuestError):
+        return "build it anew for WASI; which kinds run: docs/languages.md"
+    if isinstance(error, ListenError):
+        return "choose another address with --listen"
+    return "where it comes from: the same with --debug"
 
 
 def _fail(message: str, hint: str, code: int, *, as_json: bool) -> NoReturn:

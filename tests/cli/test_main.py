@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -70,6 +71,14 @@ def test_an_error_as_json(run, arguments, words):
     said = json.loads(out)
     assert said.keys() == {"error", "hint"}
     assert said["error"].startswith(words)
+
+
+def test_an_error_of_the_driver_says_what_to_do_next(run):
+    """A hint stands below every error, also where what went wrong is found by code that nodes run, too."""
+    Path("new.wasm").write_bytes(b"\0asm\x63\0\0\0")
+    code, _, err = run("run", "new.wasm")
+    assert code == 1
+    assert re.fullmatch("error: .*new.wasm.*version.*\nhint: build it anew for WASI; .*\n", err)
 
 
 def test_a_guests_own_json_is_none_of_ours(run):

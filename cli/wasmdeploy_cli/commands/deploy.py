@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from wasmdeploy_cli.commands.checked import canaries
 from wasmdeploy_cli.commands.options import (
     HERE,
     AutoPromote,
@@ -18,7 +19,6 @@ from wasmdeploy_cli.commands.options import (
     Replace,
     Timeout,
     Variables,
-    canaries,
 )
 from wasmdeploy_cli.console import Output
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from wasmdeploy_cli.commands.checked import duration
 from wasmdeploy_cli.commands.cluster import connected, finish_run
 from wasmdeploy_cli.commands.options import (
     HERE,
@@ -17,7 +18,6 @@ from wasmdeploy_cli.commands.options import (
     Json,
     ManifestPath,
     Namespace,
-    duration,
     repeated,
 )
 from wasmdeploy_cli.console import Output

@@ -9,6 +9,7 @@ import typer
 
 from wasmdeploy_cli.commands.options import Json
 from wasmdeploy_cli.console import Output
+from wasmdeploy_cli.errors import ConfigError
 
 
 def install(
@@ -59,7 +60,12 @@ def config(
     Example: wasmdeploy driver config --allow-path /srv/components >> /etc/nomad.d/client.hcl
     """
     from wasmdeploy_cli import driver_install
+    from wasmdeploy_cli.nomad.settings import is_address
 
+    if vault_addr and not is_address(vault_addr):
+        raise ConfigError(
+            f"--vault-addr {vault_addr}: no http:// or https:// address", "like https://HOST:8200"
+        )
     allowed = [path.expanduser().absolute() for path in allow_path or []]
     where = data_dir.expanduser().absolute() if data_dir else None
     Output().data(driver_install.plugin_block(where, allowed, vault_addr))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from wasmdeploy_cli.commands.checked import duration
 from wasmdeploy_cli.commands.cluster import connected
 from wasmdeploy_cli.commands.options import (
     HERE,
@@ -15,7 +16,6 @@ from wasmdeploy_cli.commands.options import (
     Json,
     ManifestPath,
     Namespace,
-    duration,
 )
 from wasmdeploy_cli.console import Output
 

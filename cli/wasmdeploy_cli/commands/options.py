@@ -3,63 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from wasmdeploy_cli import console
-from wasmdeploy_cli.commands import complete
-from wasmdeploy_cli.errors import ConfigError
-
-if TYPE_CHECKING:
-    from wasmdeploy_cli.job import Canaries
-
-
-def duration(param: typer.CallbackParam, text: str | None) -> str | None:
-    """Refuse what is no duration before anything is done; raises ConfigError."""
-    from wasmdeploy_driver.duration import seconds
-
-    if text is not None:
-        seconds(text, param.opts[0])
-    return text
-
-
-def canaries(count: int, auto_promote: bool) -> Canaries:
-    """What --canary and --auto-promote mean together; raises ConfigError for the second one alone."""
-    from wasmdeploy_cli.job import Canaries
-
-    if auto_promote and not count:
-        raise ConfigError("--auto-promote is for canaries", "add --canary N, or leave it out")
-    return Canaries(count, auto_promote or not count)
-
-
-def _filled(ctx: typer.Context, param: typer.CallbackParam, text: str) -> str:
-    """Refuse an option that is given and empty: most often a variable of a script that is not set."""
-    source = ctx.get_parameter_source(str(param.name))
-    if not text and source is not None and source.name == "COMMANDLINE":
-        raise ConfigError(f"{param.opts[0]} is empty", "give it a name, or leave it out")
-    return text
-
-
-def _app(ctx: typer.Context, param: typer.CallbackParam, text: str) -> str:
-    """Refuse what Nomad takes for no job's name; a run of a command has more in it than an app."""
-    if not text.isprintable() or " " in text:
-        raise ConfigError(f"--app {text!r}: no app has such a name", "those there are: wasmdeploy list")
-    return _filled(ctx, param, text)
-
-
-def _namespace(ctx: typer.Context, param: typer.CallbackParam, text: str) -> str:
-    from wasmdeploy_cli.manifest import grammar
-
-    if text and (wrong := grammar.namespace(text)):
-        raise ConfigError(f"--namespace: {wrong}", "give one of: nomad namespace list")
-    return _filled(ctx, param, text)
-
-
-def _json(value: bool) -> bool:
-    """Have errors printed as JSON, too."""
-    console.behave(console.manner(), json=value)
-    return value
+from wasmdeploy_cli.commands import checked, complete
 
 
 def repeated(*names: str, help: str, metavar: str = "NAME=VALUE") -> Any:
@@ -74,7 +22,7 @@ ManifestPath = Annotated[
 Json = Annotated[
     bool,
     typer.Option(
-        "--json", callback=_json, is_eager=True, help="Print JSON to stdout, for programs; errors too."
+        "--json", callback=checked.json, is_eager=True, help="Print JSON to stdout, for programs; errors too."
     ),
 ]
 Variables = Annotated[
@@ -90,7 +38,7 @@ AppName = Annotated[
         metavar="NAME",
         help="Name of the app, instead of its manifest.",
         show_default=False,
-        callback=_app,
+        callback=checked.app_name,
         autocompletion=complete.apps,
     ),
 ]
@@ -113,13 +61,13 @@ Namespace = Annotated[
         metavar="NAME",
         help="Nomad namespace, instead of the manifest's.",
         show_default=False,
-        callback=_namespace,
+        callback=checked.namespace,
     ),
 ]
 OnlyNamespace = Annotated[
     str,
     typer.Option(
-        "--namespace", metavar="NAME", help="Nomad namespace.", show_default="all", callback=_namespace
+        "--namespace", metavar="NAME", help="Nomad namespace.", show_default="all", callback=checked.namespace
     ),
 ]
 Environment = Annotated[
@@ -129,7 +77,7 @@ Environment = Annotated[
         metavar="NAME",
         help="The manifest's environment, [env.NAME].",
         show_default=False,
-        callback=_filled,
+        callback=checked.filled,
     ),
 ]
 Manifest = Annotated[
@@ -163,10 +111,13 @@ ComponentDir = Annotated[
     ),
 ]
 Timeout = Annotated[
-    str, typer.Option(metavar="TIME", callback=duration, help="How long to wait for the new version.")
+    str, typer.Option(metavar="TIME", callback=checked.duration, help="How long to wait for the new version.")
 ]
 EndTimeout = Annotated[
-    str, typer.Option(metavar="TIME", callback=duration, help="How long to wait for the instances to end.")
+    str,
+    typer.Option(
+        metavar="TIME", callback=checked.duration, help="How long to wait for the instances to end."
+    ),
 ]
 Detach = Annotated[bool, typer.Option("--detach", help="Do not wait: end once Nomad has the job.")]
 HERE = Path()

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from wasmdeploy_cli.commands.checked import canaries
 from wasmdeploy_cli.commands.options import (
     HERE,
     AutoPromote,
@@ -17,7 +18,6 @@ from wasmdeploy_cli.commands.options import (
     ManifestPath,
     Replace,
     Variables,
-    canaries,
 )
 from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.errors import WasmdeployError
@@ -55,6 +55,8 @@ def command(
     from wasmdeploy_cli.nomad import Nomad, settings
 
     out = Output(as_json)
+    if output is not None:
+        planfile.require_place(output)
     try:
         app = load(path, env)
         where = settings()

@@ -35,6 +35,8 @@ def up(
         Path | None,
         typer.Option(
             metavar="DIR",
+            exists=True,
+            file_okay=False,
             help="Where nomad, consul, vault and traefik are.",
             show_default="PATH, build cache",
         ),

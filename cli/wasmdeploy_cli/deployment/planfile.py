@@ -32,6 +32,16 @@ def is_plan(path: Path) -> bool:
     return path.suffix == ".json"
 
 
+def require_place(path: Path) -> None:
+    """Raise ConfigError where no plan can be kept at `path`, or not be told from a manifest."""
+    if not is_plan(path):
+        raise ConfigError(f"--out {path}: the name of a plan ends with .json", f"like --out {path.stem}.json")
+    if path.is_dir() or not path.parent.is_dir():
+        raise ConfigError(
+            f"--out {path}: there is no such place for a file", "name a file that you may write"
+        )
+
+
 def write(path: Path, plan: Plan, proposal: Proposal, options: Options, environment: str) -> None:
     """Keep a plan; raises ConfigError where the file cannot be written."""
     content = {

@@ -224,7 +224,7 @@ def _components(app: App, artifacts: Artifacts) -> tuple[dict[str, str], list[Js
     if not app.deploy.artifacts:
         raise ConfigError(
             f"{app.path} does not say where nodes find the components",
-            "set deploy.artifacts to an URL, or give --component-dir",
+            "set deploy.artifacts to a URL, or give --component-dir",
         )
     base = app.deploy.artifacts.rstrip("/")
     downloads: list[Json] = [

@@ -147,14 +147,15 @@ def _said(environment: Mapping[str, str], name: str, *words: str) -> bool:
 def _url(environment: Mapping[str, str], name: str, scheme: str = "") -> str:
     given = environment.get(name, "")
     address = f"{scheme}://{given}" if given and scheme and "://" not in given else given
-    if address and not _is_address(address):
+    if address and not is_address(address):
         raise ConfigError(
             f"{name}={given}: no http:// or https:// address", f"set it like {name}=http://HOST:PORT"
         )
     return address.rstrip("/")
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether it is the http:// or https:// address of a server."""
     try:
         parts = urlsplit(text)
         port = parts.port

@@ -79,6 +79,13 @@ def test_of_a_deploy(
         (("invoke", "-X", "G ET", "--app", "shop"), "--method 'G ET' is no HTTP method"),
         (("invoke", "-H", "no header", "--app", "shop"), "--header 'no header': expected 'NAME: VALUE'"),
         (("dispatch", "--meta", "a=1", "-m", "a=1", "--app", "x"), "--meta a is given twice"),
+        (("plan", "--out", "plan"), "--out plan: the name of a plan ends with .json"),
+        (("plan", "--out", "nowhere/plan.json"), "--out nowhere/plan.json: there is no such place"),
+        (("run", "--dir", ".::/", "--dir", "/::/", "/dev/null"), "--dir /::/: / is given twice"),
+        (("run", "--allow", "nonsense", "/dev/null"), "--allow 'nonsense' is not scheme://host:port"),
+        (("driver", "config", "--vault-addr", "vault"), "--vault-addr vault: no http:// or https:// address"),
+        (("stack", "up", "--bin-dir", "nowhere"), "invalid value for '--bin-dir'"),
+        (("deploy", "--timeout", "99999999h"), "--timeout: '99999999h' is too long"),
     ],
     ids=" ".join,
 )
