@@ -11,7 +11,7 @@ from wasmdeploy_cli.manifest import load
 
 @pytest.mark.parametrize("template", templates.names())
 def test_a_new_app(template, tmp_path):
-    """Every template gives an app whose manifest is valid, and no placeholder is left."""
+    """Every template gives an app whose manifest is valid; no placeholder is left, and git gets no values."""
     directory = tmp_path / "deep" / "hello"
     files = templates.create(template, "hello", directory)
     assert load(directory).name == "hello"
@@ -20,6 +20,7 @@ def test_a_new_app(template, tmp_path):
     )
     for file in directory.rglob("*"):
         assert not file.is_file() or "{{name}}" not in file.read_text()
+    assert {"*.wasm", "plan.json", "*.env"} <= set((directory / ".gitignore").read_text().split())
 
 
 def test_an_unknown_template(tmp_path):
