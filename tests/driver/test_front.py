@@ -134,6 +134,22 @@ def test_a_client_that_leaves_before_its_answer(asks: bytes, end: str, leaves: b
     run(scenario)
 
 
+@pytest.mark.parametrize("end", ["stop", "pause"])
+def test_a_client_that_is_accepted_at_the_end(end: str) -> None:
+    """Who was accepted the moment before is answered."""
+
+    async def scenario(served: Served) -> None:
+        loop = asyncio.get_running_loop()
+        with socket.create_connection(served.address, 30) as client:
+            client.sendall(CLOSING)
+            # Right behind the call that accepts, and before the connection has its protocol.
+            loop.call_soon(loop.call_soon, getattr(served.front, end))
+            answer = await asyncio.to_thread(client.makefile("rb").read)
+        assert statuses(answer) == [200]
+
+    run(scenario)
+
+
 def test_pipelined_requests_are_answered_in_order() -> None:
     """A request is not started before the one in front of it is answered."""
 

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from wasmdeploy_driver.executor.control import MAX_LINE
+from wasmdeploy_driver.http.accepting import accept_no_more
 
 Connected = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -38,7 +39,7 @@ class Desk:
     def close(self) -> None:
         """Accept no more calls: who connects waits."""
         if self._server is not None:
-            self._server.close()
+            accept_no_more(self._server)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._callers += 1

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from wasmdeploy_driver.errors import ListenError
+from wasmdeploy_driver.http.accepting import TURNS, accept_no_more
 from wasmdeploy_driver.http.bounds import Bounds, Budget, Patience
 from wasmdeploy_driver.http.connection import Connection
 from wasmdeploy_driver.http.message import Request
@@ -19,8 +20,6 @@ from wasmdeploy_driver.http.shared import Done, Handle, Link, Shared
 
 _BACKLOG = 1024
 _MOST_CONNECTIONS = 4096
-# Of the event loop: what has arrived in the moment of the stop is read first, on connections just accepted, too.
-_TURNS = 5
 _BOUNDS = Bounds()
 _PATIENCE = Patience()
 
@@ -129,7 +128,7 @@ class HttpFront:
     def pause(self) -> None:
         """Accept nothing, and close the listener; who connects waits in its queue, where others have it open."""
         if self._server is not None:
-            self._server.close()
+            accept_no_more(self._server)
 
     async def resume(self, listener: socket.socket) -> None:
         """Accept again."""
@@ -158,9 +157,9 @@ class HttpFront:
         if self._server is None or self._shared is None:
             self._gone.set()
             return
-        self._server.close()
+        accept_no_more(self._server)
         self._shared.stopping = True
-        self._close_idle(_TURNS)
+        self._close_idle(TURNS)
 
     async def wait(self) -> None:
         """Return once it is stopped and the last connection is gone."""
