@@ -570,14 +570,47 @@ def test_slow_uploads_do_not_have_every_process():
     asyncio.run(scenario())
 
 
+def test_an_end_is_told_before_what_is_left_is_given_up():
+    """To give an instance up takes as long as a small run: nobody waits for it but the next call."""
+    told, order = threading.Event(), []
+
+    class Leaves:
+        def __call__(self, call, stdout):
+            order.append(f"run {call.component}")
+            return Outcome()
+
+        def tidy(self, component):
+            assert told.wait(60)
+            order.append(f"tidy {component}")
+
+    async def scenario():
+        worker = ThreadWorker(Leaves())
+        ends = [asyncio.get_running_loop().create_future() for _ in range(2)]
+        for number, ended in enumerate(ends):
+            worker.start(Call(number), ended.set_result)
+        async with asyncio.timeout(30):
+            await ends[0]
+        assert order == ["run 0"]
+        told.set()
+        await ends[1]
+        worker.close()
+
+    asyncio.run(scenario())
+    assert order[:3] == ["run 0", "tidy 0", "run 1"]
+
+
 def test_a_thread_survives_what_it_runs():
     """An exception in the thread that runs guests is one failed request; the thread goes on."""
 
-    async def scenario():
-        def run(call, stdout):
+    class Failing:
+        def __call__(self, call, stdout):
             raise MemoryError(call.component)
 
-        worker = ThreadWorker(run)
+        def tidy(self, component):
+            pass
+
+    async def scenario():
+        worker = ThreadWorker(Failing())
         for number in range(2):
             ended = asyncio.get_running_loop().create_future()
             worker.start(Call(number), ended.set_result)
@@ -661,8 +694,15 @@ def test_where_no_thread_can_be_had(monkeypatch):
     def refuse(_):
         raise RuntimeError("can't start new thread")
 
+    class Quick:
+        def __call__(self, call, stdout):
+            return Outcome()
+
+        def tidy(self, component):
+            pass
+
     async def runs():
-        worker = ThreadWorker(lambda *_: Outcome())
+        worker = ThreadWorker(Quick())
         outcomes = []
         for patched in (True, False):
             ended = asyncio.get_running_loop().create_future()

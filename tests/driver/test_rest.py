@@ -15,6 +15,7 @@ from wasmdeploy_driver.app.worker import THREAD_STACK, output_pipe
 from wasmdeploy_driver.executor.image import Image
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.executor.prepare import Guests, compile_all, load_guests
+from wasmdeploy_driver.guest import capi
 from wasmdeploy_driver.guest.call import SUCCESS, Call
 from wasmdeploy_driver.http.frame import encode_request
 from wasmdeploy_driver.http.message import Request
@@ -88,21 +89,40 @@ def test_instances_that_stay():
     assert loads == [1]
 
 
+def test_the_first_instance_is_the_first_calls(tmp_path, monkeypatch):
+    """That which shows that a guest fits is used, also after a rest; what nobody has called leaves with the guest."""
+    made, deleted = [], []
+    for name, seen in (("_instantiate", made), ("_store_delete", deleted)):
+        before = getattr(capi, name)
+        monkeypatch.setattr(capi, name, lambda *a, seen=seen, before=before: seen.append(1) or before(*a))
+    image = web(tmp_path)
+    request = encode_request(Request("GET", "http", b"a", b"/env", (), b"", "", None))
+    out, into = output_pipe()
+
+    def call(guests):
+        assert guests(Call(0, request), f"/proc/self/fd/{into}") == SUCCESS
+        assert b"WORD=0\n" in os.read(out, 65536)
+        guests.tidy(0)
+        return len(made), len(deleted)
+
+    def scenario():
+        guests = load_guests(image)
+        assert (len(made), len(deleted)) == (1, 0)
+        assert [call(guests), call(guests)] == [(1, 1), (2, 2)]
+        guests.prepare(0)
+        guests.rest()
+        assert (len(made), len(deleted)) == (3, 3)
+        assert call(guests) == (4, 4)
+
+    in_a_guests_thread(scenario)
+    os.close(out)
+    os.close(into)
+
+
 @pytest.mark.parametrize("isolation", ["request", "instance"])
 def test_new_values_leave_nothing_of_the_old(tmp_path, isolation):
     """A change is there with the next call; neither directories nor instances of the values before stay open."""
-    source = rust_guest("rust-http")
-    shutil.copy(source, tmp_path)
-    (tmp_path / "data").mkdir()
-    component = Component(
-        "web",
-        source.name,
-        environment={"WORD": "{{ word }}"},
-        isolation=isolation,
-        dir=(Dir("data", "/data"),),
-    )
-    launch = Launch("t", Task("a", component=(component,)), tmp_path, CACHE, tmp_path / "o", tmp_path / "e")
-    image = Image.opened(launch, compile_all(launch, lambda *_: None), words(0))
+    image = web(tmp_path, isolation=isolation)
     request = encode_request(Request("GET", "http", b"a", b"/env", (), b"", "", None))
     out, into = output_pipe()
 
@@ -115,14 +135,30 @@ def test_new_values_leave_nothing_of_the_old(tmp_path, isolation):
             before.append(descriptors())
         assert set(before[1:]) == {before[1]}
 
+    in_a_guests_thread(scenario)
+    os.close(out)
+    os.close(into)
+
+
+def in_a_guests_thread(scenario):
+    """A guest needs more stack than a test has."""
     threading.stack_size(THREAD_STACK)
     try:
-        with ThreadPoolExecutor(1) as thread:  # a guest needs more stack than a test has
+        with ThreadPoolExecutor(1) as thread:
             thread.submit(scenario).result()
     finally:
         threading.stack_size(0)
-        os.close(out)
-        os.close(into)
+
+
+def web(place, **more):
+    """An app of one Rust component with a directory, which is told a word."""
+    source = rust_guest("rust-http")
+    shutil.copy(source, place)
+    (place / "data").mkdir()
+    environment, dirs = {"WORD": "{{ word }}"}, (Dir("data", "/data"),)
+    component = Component("web", source.name, environment=environment, dir=dirs, **more)
+    launch = Launch("t", Task("a", component=(component,)), place, CACHE, place / "o", place / "e")
+    return Image.opened(launch, compile_all(launch, lambda *_: None), words(0))
 
 
 def words(number):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from wasmdeploy_driver.errors import ConfigError
-from wasmdeploy_driver.runner.spawn import directory_of, discard, other_starts, read_record
+from wasmdeploy_driver.runner.spawn import all_starts, directory_of, discard, read_record
 from wasmdeploy_driver.runner.state import State
 
 STATE = State(4, 1234, "boot", Path("/data/tasks/x"), 1_700_000_000.5, "/sys/fs/cgroup/nomad.slice/x", 2)
@@ -49,13 +49,14 @@ def test_directory_names_say_nothing_and_fit_everywhere():
 
 
 def test_starts_of_one_task_are_neighbours(tmp_path):
-    """The directories of a task's other starts are found, and no other task's."""
+    """The directories of a task's starts are found, and no other task's; where none has been, there is none."""
     first, second, other, unlike = (
         directory_of(tmp_path, task_id) for task_id in ("a/web/1", "a/web/2", "a/db/1", "b/web/1")
     )
+    assert all_starts(first) == []
     for each in (first, second, other, unlike):
         each.mkdir(parents=True)
-    assert other_starts(second) == [first]
+    assert sorted(all_starts(second)) == sorted([first, second])
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"executor": 1}', '{"executor": [1], "starter": [1]}'])

@@ -47,6 +47,7 @@ def live(connection: socket.socket, output: int, load: Callable[[], Run]) -> Non
                 continue  # the guest whose request's they were has ended without asking
             call, stdin = Call.decode(message)
             connection.send(_answer(run, call, stdin, descriptors, stdout, front=connection).encode())
+            run.tidy(call.component)
             if not more.poll(0):
                 # Nobody waits: the next fresh instance is made now, and not when its request has come.
                 run.prepare(call.component)

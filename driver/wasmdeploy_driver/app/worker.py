@@ -36,6 +36,10 @@ class Run(Protocol):
         """Make ready for the next call of a component what does not depend on it."""
         ...
 
+    def tidy(self, component: int) -> None:
+        """Let go of what the last call of a component left, once its end is told."""
+        ...
+
     def rest(self) -> None:
         """Give back what the next call can do without, for a while in which there is none."""
         ...
@@ -84,16 +88,42 @@ class Worker(Protocol):
         ...
 
 
+class GuestThread:
+    """A thread with the stack that guests need; it starts with its first job."""
+
+    def __init__(self) -> None:
+        self._jobs: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self.thread: threading.Thread | None = None
+
+    def do(self, job: Callable[[], object]) -> None:
+        """Do it after those that came before; it must not raise. Raises RuntimeError where there can be no thread."""
+        if self.thread is None:
+            threading.stack_size(THREAD_STACK)
+            # A daemon, since no end of the process may wait for a guest that does not end.
+            thread = threading.Thread(target=self._work, name="guests", daemon=True)
+            thread.start()
+            self.thread = thread
+        self._jobs.put(job)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+            del job  # an idle thread keeps nothing of a request
+
+    def close(self) -> None:
+        """End it once it is idle."""
+        self._jobs.put(None)
+
+
 class ThreadWorker:
     """Runs guests in a thread of this process, which nothing from outside can end."""
 
     process = False
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, thread: GuestThread | None = None) -> None:
         self._run = run
         self._loop = asyncio.get_running_loop()
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._guests = thread or GuestThread()
         self._clock: int | None = None
         self._state: StateFile | None = None
         self.spoiled = False
@@ -111,22 +141,9 @@ class ThreadWorker:
         if self.stdout < 0:
             self._open()
         try:
-            self._do(partial(self._answer, call, ended))
+            self._guests.do(partial(self._answer, call, ended))
         except RuntimeError as error:  # the task has as many threads as it may
             self._loop.call_soon(ended, Outcome.failed(error))
-
-    def _do(self, job: Callable[[], None]) -> None:
-        if self._thread is None:
-            # A daemon, since no end of the process may wait for a guest that does not end.
-            thread = threading.Thread(target=self._work, name="guests", daemon=True)
-            thread.start()
-            self._thread = thread
-        self._jobs.put(job)
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
-            del job  # an idle thread keeps nothing of a request
 
     def _answer(self, call: Call, ended: Ended) -> None:
         try:
@@ -135,19 +152,22 @@ class ThreadWorker:
             outcome = Outcome.failed(error)
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(ended, outcome)
+        self._run.tidy(call.component)
 
     def computed(self) -> float:
         """Seconds for which the thread has computed in all."""
-        if self._clock is None and self._thread is not None and self._thread.ident is not None:
-            self._clock = time.pthread_getcpuclockid(self._thread.ident)
+        thread = self._guests.thread
+        if self._clock is None and thread is not None and thread.ident is not None:
+            self._clock = time.pthread_getcpuclockid(thread.ident)
         with contextlib.suppress(OSError):
             return time.clock_gettime(self._clock) if self._clock is not None else 0.0
         return 0.0
 
     def sleeps(self) -> bool:
         """Whether the guest that runs waits for something else than a processor."""
-        if self._state is None and self._thread is not None and self._thread.native_id is not None:
-            self._state = StateFile(f"/proc/self/task/{self._thread.native_id}/stat")
+        thread = self._guests.thread
+        if self._state is None and thread is not None and thread.native_id is not None:
+            self._state = StateFile(f"/proc/self/task/{thread.native_id}/stat")
         return self._state is not None and self._state.sleeps()
 
     def tell_trailers(self, trailers: Trailers) -> None:
@@ -164,11 +184,11 @@ class ThreadWorker:
 
     def rest(self) -> None:
         """Have the guests give back what they can, in their thread."""
-        self._do(self._run.rest)
+        self._guests.do(self._run.rest)
 
     def close(self) -> None:
         """End the thread once it is idle."""
-        self._jobs.put(None)
+        self._guests.close()
 
 
 class StateFile:

@@ -6,12 +6,13 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import replace
 from typing import TypeVar
 
 from wasmdeploy_driver.app.memfile import whole
 from wasmdeploy_driver.app.stem import Stem
+from wasmdeploy_driver.app.worker import GuestThread
 from wasmdeploy_driver.errors import ExecutorError
 from wasmdeploy_driver.executor import cgroup, confine
 from wasmdeploy_driver.executor.external.compile import ExternalGuest, compile_external
@@ -59,11 +60,14 @@ class Assembly:
         self._failed = failed
         self._stuck = stuck
         self._loop = asyncio.get_running_loop()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="start")
+        # An app goes on with the thread of its start: the memory that this has touched is of use again.
+        self._thread = GuestThread()
+        self._thread_serves = False
 
     def close(self) -> None:
-        """End the thread of the start, once all is made."""
-        self._thread.shutdown(wait=False)
+        """End the thread of the start, once all is made, where nothing goes on with it."""
+        if not self._thread_serves:
+            self._thread.close()
 
     async def fresh(self, token: Secret) -> Made:
         """Make a task that starts; raises WasmdeployError."""
@@ -119,7 +123,11 @@ class Assembly:
             raise ExecutorError("the executor of an app has no stem")
         code = (each.descriptor for each in image.compiled.values())
         guests = await self._confined(code, image.preopens, self._guests, image, self._stem)
-        return Serving(image, guests, self._stem, listener, self._failed, stuck=self._stuck)
+        serving = Serving(
+            image, guests, self._stem, listener, self._failed, stuck=self._stuck, thread=self._thread
+        )
+        self._thread_serves = True
+        return serving
 
     def _guests(self, image: Image, stem: Stem) -> Guests:
         if not stem.has_begun():  # before a guest runs, it is as confined as this process
@@ -145,8 +153,19 @@ class Assembly:
             settled.close()
 
     async def _apart(self, work: Callable[..., T], *arguments: object) -> T:
-        """Do it in a thread, that of a start: its calls are answered meanwhile, and no idle thread keeps memory."""
-        return await self._loop.run_in_executor(self._thread, work, *arguments)
+        """Do it in the thread of the start: calls are answered meanwhile."""
+        done: Future[T] = Future()
+
+        def do() -> None:
+            if not done.set_running_or_notify_cancel():
+                return
+            try:
+                done.set_result(work(*arguments))
+            except BaseException as error:  # noqa: BLE001  # it is the caller's
+                done.set_exception(error)
+
+        self._thread.do(do)
+        return await asyncio.wrap_future(done)
 
     def _notify(self, name: str, detail: str) -> None:
         self._loop.call_soon_threadsafe(self._tell, name, detail)

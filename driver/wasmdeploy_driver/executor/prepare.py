@@ -143,6 +143,11 @@ class Guests:
         """Make ready for the next call of a component what does not depend on it."""
         self._loaded(component).prepare()
 
+    def tidy(self, component: int) -> None:
+        """Let go of what the last call of a component left."""
+        if self._guests:
+            self._guests[component].tidy()
+
     def renew(self, values: Values) -> None:
         """Give guests these values from the next call on; may be called while one runs. Raises ConfigError."""
         self._next = self._loader(values)
@@ -161,6 +166,8 @@ class Guests:
         from wasmdeploy_driver.guest.trim import trim
 
         if self._guests and not self._stays:
+            for guest in self._guests:
+                guest.close()
             self._guests = []
             trim()
 
@@ -193,6 +200,7 @@ def _loader(image: Image, component: Component, values: Values) -> Callable[[Eng
             may_exit=True,
         )
     variables = values.fill_all(component.variables, f"{where}.variables")
+    alone = len(image.launch.task.component) == 1
 
     def load(engine: Engine) -> Answerer:
         http = compiled.answers_http
@@ -200,7 +208,11 @@ def _loader(image: Image, component: Component, values: Values) -> Callable[[Eng
         reach = Reach(rules, limits.outbound_calls) if compiled.has_sockets else None
         loaded = LoadedComponent(engine, compiled.path, variables, compiled.name, calls_out=http, reach=reach)
         runner = ReusedInstances(loaded, reuse) if reuse else loaded
-        return Answerer(runner, context, bounds, loaded.told if http else None, may_exit=not http)
+        answerer = Answerer(runner, context, bounds, loaded.told if http else None, may_exit=not http)
+        # The instance that shows whether it fits is the first request's, where the guest has the pool for itself.
+        if not (alone and answerer.prepare()):
+            loaded.check()
+        return answerer
 
     return load
 
@@ -235,6 +247,7 @@ def load_command(launch: Launch, compiled: Compiled, values: Values, dirs: Seque
     }
     reach = Reach(rules) if compiled.has_sockets else None
     loaded = LoadedComponent(engine, compiled.path, variables, compiled.name, reach=reach)
+    loaded.check()
     return GuestCommand(loaded, context, bounds)
 
 

@@ -114,5 +114,8 @@ class _Guests:
     def prepare(self, component: int) -> None:
         """There is nothing to prepare."""
 
+    def tidy(self, component: int) -> None:
+        """Nothing is left."""
+
     def rest(self) -> None:
         """There is nothing to give back."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,7 +17,7 @@ from wasmdeploy_driver.app.pool import Pool, PoolBounds
 from wasmdeploy_driver.app.quota import Quota
 from wasmdeploy_driver.app.stem import Stem
 from wasmdeploy_driver.app.target import CgiTarget, FrameTarget
-from wasmdeploy_driver.app.worker import THREAD_STACK, Run, ThreadWorker
+from wasmdeploy_driver.app.worker import GuestThread, Run, ThreadWorker
 from wasmdeploy_driver.duration import seconds
 from wasmdeploy_driver.egress.connector import Egress
 from wasmdeploy_driver.egress.grant import Bounds as Calls
@@ -47,7 +46,8 @@ __all__ = ["Run", "Serving", "Stem", "listen"]
 class Serving:
     """An app that listens: `run` serves until `stop`, which drains it. Made in the event loop that it serves in.
 
-    `guests` runs them in this process, `stem` makes the others; `stuck` is called when no guest can be run any more.
+    `guests` runs them in this process, in `thread` where there is one already; `stem` makes the others; `stuck` is
+    called when no guest can be run any more.
     """
 
     def __init__(
@@ -59,8 +59,8 @@ class Serving:
         notify: Notify,
         *,
         stuck: Callable[[], None] = lambda: None,
+        thread: GuestThread | None = None,
     ) -> None:
-        threading.stack_size(THREAD_STACK)  # before the thread of guests starts
         launch = image.launch
         memory_bytes = launch.cgroup.memory_bytes if launch.cgroup else 0
         self.listener = listener
@@ -72,7 +72,7 @@ class Serving:
         self.image = image
         self._guests = guests
         self._engines = Engines(image, stem, Room(launch).is_left)
-        self._pool = Pool(ThreadWorker(guests), self._engines, bounds, stuck)
+        self._pool = Pool(ThreadWorker(guests, thread), self._engines, bounds, stuck)
         self._egress = Egress()
         self._targets = targets(image, self._egress)
         queue = at_least(limits.queue, 0, "limits.queue")

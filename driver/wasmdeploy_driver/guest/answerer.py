@@ -6,6 +6,7 @@ import contextlib
 
 from wasmtime import WasiConfig, WasmtimeError
 
+from wasmdeploy_driver.errors import GuestTimeout
 from wasmdeploy_driver.guest.bounds import Bounds
 from wasmdeploy_driver.guest.call import MAX_TRAILERS, SUCCESS, AskTrailers, Call, Outcome
 from wasmdeploy_driver.guest.capi import set_stdin
@@ -61,15 +62,23 @@ class Answerer:
         wasi.inherit_stderr()
         return wasi
 
-    def prepare(self) -> None:
-        """Make ready for the next call what does not depend on it."""
-        if isinstance(self._runner, LoadedComponent) and not self._may_exit:
-            with contextlib.suppress(WasmtimeError):  # the next run meets the same, and is the one to tell
-                wasi = self._context.wasi()
-                wasi.inherit_stderr()
-                self._runner.prepare(wasi, self._bounds)
+    def prepare(self) -> bool:
+        """Make ready for the next call what does not depend on it; whether there is anything, and it could be made."""
+        if not isinstance(self._runner, LoadedComponent) or self._may_exit:
+            return False
+        # The next run meets the same, and is the one to tell.
+        with contextlib.suppress(WasmtimeError, GuestTimeout):
+            wasi = self._context.wasi()
+            wasi.inherit_stderr()
+            self._runner.prepare(wasi, self._bounds)
+            return True
+        return False
+
+    def tidy(self) -> None:
+        """Let go of what the last call left."""
+        self._runner.tidy()
 
     def close(self) -> None:
-        """Let go of instances that stay between calls; there is no further call."""
-        if isinstance(self._runner, ReusedInstances):
+        """Let go of instances that stay between calls, or wait for one; there is no further call."""
+        if isinstance(self._runner, ReusedInstances | LoadedComponent):
             self._runner.close()

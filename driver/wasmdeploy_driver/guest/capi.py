@@ -174,14 +174,21 @@ class FreshRuns:
         self._engine, self._linker = _address(engine.ptr()), _address(linker.ptr())
         self._component, self._run = _address(component.ptr()), _address(run.ptr())
         self._ready: tuple[int, int, Any] | None = None
+        self._spent = 0
 
     def prepare(self, wasi: wasmtime.WasiConfig, limits: StoreLimits) -> None:
         """Instantiate for the next run, which then has only to be called; raises WasmtimeError."""
+        self.tidy()
         if self._ready is None:
             self._ready = self._fresh(wasi, limits)
 
     def run(self, wasi: wasmtime.WasiConfig, limits: StoreLimits) -> bool:
-        """Run in the instance that was prepared, or in a new one: True for ok; raises WasmtimeError."""
+        """Run in the instance that was prepared, or in a new one: True for ok; raises WasmtimeError.
+
+        The instance is there until `tidy`: to give it up takes as long as a small run, and its caller may tell of the
+        end first.
+        """
+        self.tidy()
         ready, self._ready = self._ready, None
         if ready is None:
             store, context, instance = self._fresh(wasi, limits)
@@ -193,7 +200,20 @@ class FreshRuns:
                 _check(_set_wasi(context, wasi._consume()))
             return _called(context, instance, self._run, ffi.wasmtime_component_func_t())
         finally:
-            _store_delete(store)
+            self._spent = store
+
+    def tidy(self) -> None:
+        """Give up what the last run was in."""
+        spent, self._spent = self._spent, 0
+        if spent:
+            _store_delete(spent)
+
+    def close(self) -> None:
+        """Give up all instances; there is no further run."""
+        self.tidy()
+        ready, self._ready = self._ready, None
+        if ready is not None:
+            _store_delete(ready[0])
 
     def _fresh(self, wasi: wasmtime.WasiConfig, limits: StoreLimits) -> tuple[int, int, Any]:
         """A store, its context, and an instance in it."""

@@ -24,3 +24,5 @@ class Command:
             return 0 if self._runner.run(wasi, self._bounds) else 1
         except Exit as exit_:
             return exit_.code
+        finally:
+            self._runner.tidy()

@@ -32,18 +32,27 @@ class LoadedComponent:
     ) -> None:
         self.engine = engine
         self.told = Told(reach)
+        self._name = name
         try:
             self._component = component_from(engine, compiled)
             self._linker = link(engine, self._component, variables, self.told, calls_out=calls_out)
-            # A dry instantiation names an import that fits nothing now, not at the first request.
-            store = new_store(engine, Bounds(1 << 32, 10, fuel=engine.fuel and 1 << 40))
-            store.set_wasi(wasmtime.WasiConfig())
-            store.set_wasi_http()
-            self.instantiate(store)
         except wasmtime.WasmtimeError as error:
-            raise GuestError(f"{name} cannot be loaded: {first_line(error)}") from error
+            raise self._unloadable(error) from error
         self.run_export = self._find_run(name)
         self._runs = FreshRuns(engine.raw, self._linker, self._component, self.run_export)
+
+    def _unloadable(self, error: wasmtime.WasmtimeError) -> GuestError:
+        return GuestError(f"{self._name} cannot be loaded: {first_line(error)}")
+
+    def check(self) -> None:
+        """Instantiate once: an import that fits nothing is named now, not at the first request; raises GuestError."""
+        store = new_store(self.engine, Bounds(1 << 32, 10, fuel=self.engine.fuel and 1 << 40))
+        store.set_wasi(wasmtime.WasiConfig())
+        store.set_wasi_http()
+        try:
+            self.instantiate(store)
+        except wasmtime.WasmtimeError as error:
+            raise self._unloadable(error) from error
 
     def _find_run(self, name: str) -> ExportIndex:
         for export in self._component.type.exports(self.engine.raw):
@@ -58,7 +67,7 @@ class LoadedComponent:
         return self._linker.instantiate(store, self._component)
 
     def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds) -> bool:
-        """Instantiate and run once: True for success; raises Exit, GuestTrap or GuestTimeout."""
+        """Instantiate and run once: True for success; raises Exit, GuestTrap or GuestTimeout. Then `tidy`."""
         try:
             with self.engine.timed(bounds):
                 return self._runs.run(wasi, store_limits(bounds))
@@ -69,3 +78,11 @@ class LoadedComponent:
         """Instantiate for the next run now, so that it has not to wait for it; raises WasmtimeError."""
         with self.engine.timed(bounds):
             self._runs.prepare(wasi, store_limits(bounds))
+
+    def tidy(self) -> None:
+        """Give up what the last run was in."""
+        self._runs.tidy()
+
+    def close(self) -> None:
+        """Give up all instances; there is no further run."""
+        self._runs.close()

@@ -71,10 +71,12 @@ def link(
     """
     linker = engine.linker()
     for name, extern in component.type.imports(engine.raw).items():
-        instance_type = extern.ty
         if name.startswith(_OUTGOING) and not calls_out:
             _deny(linker, name)
-        if name.startswith(_NATIVE) or not isinstance(instance_type, types.ComponentInstanceType):
+        # Its type is asked for only where it matters: that takes a while.
+        if name.startswith(_NATIVE) or not isinstance(
+            instance_type := extern.ty, types.ComponentInstanceType
+        ):
             continue
         with linker.root() as root, root.add_instance(name) as instance:
             offered = _offered(name, variables, told)

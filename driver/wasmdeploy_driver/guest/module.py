@@ -70,3 +70,6 @@ class LoadedModule:
             raise translate(error, bounds) from error
         finally:
             store.close()
+
+    def tidy(self) -> None:
+        """Nothing is left of a run."""

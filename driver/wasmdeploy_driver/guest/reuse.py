@@ -73,6 +73,9 @@ class ReusedInstances:
             self._put(live)
         return whole
 
+    def tidy(self) -> None:
+        """Nothing is left of a run but what the next one is for."""
+
     def _new(self, wasi: wasmtime.WasiConfig, bounds: Bounds) -> _Live:
         store = new_store(self._loaded.engine, bounds)
         store.set_wasi(wasi)

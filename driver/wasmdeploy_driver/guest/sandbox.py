@@ -19,7 +19,11 @@ class Runner(Protocol):
     """Runs a guest once, in a fresh instance or in one that stays."""
 
     def run(self, wasi: wasmtime.WasiConfig, bounds: Bounds) -> bool:
-        """Run once: True for success; raises Exit, GuestTrap or GuestTimeout."""
+        """Run once: True for success; raises Exit, GuestTrap or GuestTimeout. `tidy` is for after it."""
+        ...
+
+    def tidy(self) -> None:
+        """Give up what the last run was in, where that is not done yet."""
         ...
 
 

@@ -24,11 +24,11 @@ from wasmdeploy_driver.runner.parking import Parking
 from wasmdeploy_driver.runner.spawn import (
     Record,
     Spawned,
+    all_starts,
     directory_of,
     discard,
     has_holder,
     is_parked,
-    other_starts,
     read_record,
     record,
     spawn,
@@ -73,7 +73,8 @@ class Runner:
             if launch.holder is not None:
                 await self._have_holder(on_event)
             # Nomad repeats a start under the same id when the plugin died in the middle of it.
-            await asyncio.to_thread(self._clear, directory, launch)
+            if left := self._left_of(directory):
+                await asyncio.to_thread(self._clear, left, launch)
             spawned = await spawn(directory, launch, self._executors.start)
             try:
                 return await self._bring_up(launch, spawned, token, on_event)
@@ -90,16 +91,17 @@ class Runner:
         except ExecutorError as error:
             on_event("parking", f"the app will stay awake: {error.message}")
 
-    def _clear(self, directory: Path, launch: Launch) -> None:
-        """Discard what an earlier start of the task has left that nobody told Nomad of: agent and plugin had died.
+    def _left_of(self, directory: Path) -> list[Path]:
+        """What an earlier start of the task has left that nobody told Nomad of: agent and plugin had died."""
+        if not (found := all_starts(directory)):
+            return []
+        known = {handle.state.directory for handle in self._handles.values()}
+        return [each for each in found if each not in known]
 
-        In a thread, as `sweep`: handles come and go meanwhile.
-        """
-        known = {handle.state.directory for handle in tuple(self._handles.values())}
-        for each in (directory, *other_starts(directory)):
-            if each not in known and each.exists():
-                self._fifos.keep(launch)
-                discard(each)
+    def _clear(self, directories: Sequence[Path], launch: Launch) -> None:
+        for each in directories:
+            self._fifos.keep(launch)
+            discard(each)
 
     async def _bring_up(
         self, launch: Launch, spawned: Spawned, token: Secret | None, on_event: OnEvent
@@ -125,9 +127,8 @@ class Runner:
             if process.alive and not (silent and await asyncio.to_thread(process.join, _GOING_SECONDS)):
                 raise
             raise _ended_early(directory) from error
-        entry = read_record(directory)
-        if entry is not None:
-            record(directory, replace(entry, started=True, groups=own_groups(launch)))
+        with contextlib.suppress(FileNotFoundError):  # the task was destroyed meanwhile
+            record(directory, replace(spawned.entry, started=True, groups=own_groups(launch)))
         state = State(process.pid, process.start_time, process.boot_id, directory, started_at, cgroup, kills)
         self._handles[launch.id] = Handle(launch.id, state, on_event, self._parking, spawned.child)
         return self._handles[launch.id]

@@ -58,6 +58,7 @@ class Spawned:
 
     directory: Path
     child: Child
+    entry: Record
 
     @property
     def process(self) -> Process:
@@ -66,11 +67,7 @@ class Spawned:
 
     async def undo(self) -> None:
         """Kill it and remove its state directory."""
-        await asyncio.to_thread(end_session, self.process)
-        await asyncio.to_thread(self.process.join, _DYING)
-        await self.child.status()
-        await asyncio.to_thread(_clear_cgroup, self.directory)
-        await asyncio.to_thread(shutil.rmtree, self.directory, ignore_errors=True)
+        await _undo(self.directory, self.child)
 
 
 def directory_of(data_dir: Path, task_id: str) -> Path:
@@ -79,10 +76,16 @@ def directory_of(data_dir: Path, task_id: str) -> Path:
     return data_dir / "tasks" / f"{_digest(task)[:16]}-{_digest(task_id)[:8]}"
 
 
-def other_starts(directory: Path) -> list[Path]:
-    """The state directories of the other starts of the same task in the same allocation."""
-    prefix = directory.name.partition("-")[0]
-    return [each for each in directory.parent.glob(f"{prefix}-*") if each != directory]
+def all_starts(directory: Path) -> list[Path]:
+    """The state directories that there are of the same task in the same allocation, this one and those of other starts.
+
+    A glance at one directory, whatever there is in it.
+    """
+    prefix = directory.name.partition("-")[0] + "-"
+    try:
+        return [directory.with_name(name) for name in os.listdir(directory.parent) if name.startswith(prefix)]  # noqa: PTH208
+    except FileNotFoundError:
+        return []
 
 
 def _digest(text: str) -> str:
@@ -101,13 +104,14 @@ async def spawn(directory: Path, launch: Launch, start: Start) -> Spawned:
         _write_new(directory / LAUNCH, launch.to_json())
         _write_new(directory / LOG, "")
         child = await start(directory)
-        record(directory, Record(child.process, identify(os.getpid()), False, str(launch.root)))
+        entry = Record(child.process, identify(os.getpid()), False, str(launch.root))
+        record(directory, entry)
     except BaseException as error:
         await asyncio.shield(_undo(directory, child))
         if isinstance(error, OSError):
             raise ExecutorError(f"the executor cannot be started: {error.strerror}") from error
         raise
-    return Spawned(directory, child)
+    return Spawned(directory, child, entry)
 
 
 def record(directory: Path, entry: Record) -> None:
@@ -203,5 +207,8 @@ def _write_new(path: Path, text: str) -> None:
 
 async def _undo(directory: Path, child: Child | None) -> None:
     if child is not None:
-        await Spawned(directory, child).undo()
-    shutil.rmtree(directory, ignore_errors=True)
+        await asyncio.to_thread(end_session, child.process)
+        await asyncio.to_thread(child.process.join, _DYING)
+        await child.status()
+        await asyncio.to_thread(_clear_cgroup, directory)
+    await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
