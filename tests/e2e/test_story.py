@@ -105,6 +105,8 @@ def test_an_app_is_deployed_changed_under_load_and_destroyed(world: World, app: 
     assert status["url"] == f"http://two.localhost:{world.stack.traefik_addr.rpartition(':')[2]}/"
     world.logged("asked for /", app)
 
+    ids = [each["ID"] for each in world.nomad(f"job/{name}/allocations")]
+    assert ids
     world.cli("destroy", app)
     assert world.nomad(f"job/{name}") is None
     assert name not in world.services()
@@ -112,8 +114,8 @@ def test_an_app_is_deployed_changed_under_load_and_destroyed(world: World, app: 
     assert list((world.stack.components_dir).rglob("*.wasm")) == []
     leftovers = list(world.stack.data_dir.rglob("control.sock"))
     assert leftovers == []
-    allocations = [path for path in world.stack.data_dir.rglob("alloc") if (path / "logs").is_dir()]
-    assert allocations == []
+    places = [world.stack.data_dir / "client-1" / "alloc" / each for each in ids]
+    eventually("its allocations are gone", lambda: not [each for each in places if each.exists()])
 
 
 def _ready(world: World, client: str) -> bool:
