@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from importlib import import_module
+
+from wasmdeploy_driver.forkserver import heap
 
 # By name, since most are imported late elsewhere: a command needs no front, and an app without secrets no hvac.
 _MODULES = (
@@ -36,3 +39,10 @@ def preload() -> None:
     confine.warm()
     Launch.from_json(sample().to_json())
     asyncio.new_event_loop().close()
+
+
+def settle() -> None:
+    """Be done with memory before the first fork: what forked processes do not write to stays shared."""
+    gc.collect()
+    heap.settle()
+    gc.freeze()  # the collector would write to it

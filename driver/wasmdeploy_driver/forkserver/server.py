@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import select
 import signal
@@ -17,6 +16,7 @@ from wasmdeploy_driver.executor.parking import Wake
 from wasmdeploy_driver.executor.title import show_executor
 from wasmdeploy_driver.forked import close_all_but, end_after, start_time, write_to
 from wasmdeploy_driver.forkserver.message import DESCRIPTORS, MAX_MESSAGE, decode, encode
+from wasmdeploy_driver.forkserver.preload import settle
 from wasmdeploy_driver.forkserver.spare import Spare, begin
 
 # Runs the task of a state directory, whose control socket listens already, and gives the exit status.
@@ -35,8 +35,7 @@ def serve(connection: socket.socket, executor: Executor) -> None:
     signal.set_wakeup_fd(woken.fileno(), warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     spare = Spare(lambda message, descriptors, beginning: _become(message, descriptors, executor, beginning))
-    gc.collect()
-    gc.freeze()  # pages that the collector does not write stay shared
+    settle()
     poll = select.poll()
     for each in (connection, waking):
         poll.register(each, select.POLLIN)

@@ -4,7 +4,6 @@ Where there is one already, it stays. ROOM is as long as the command lines that 
 """
 
 import fcntl
-import gc
 import os
 import signal
 import socket
@@ -41,13 +40,12 @@ def main(directory: Path) -> None:
     # Only now, since a second holder ends above.
     from wasmdeploy_driver.executor.process import main as executor
     from wasmdeploy_driver.executor.title import show_name
-    from wasmdeploy_driver.forkserver.preload import preload
+    from wasmdeploy_driver.forkserver.preload import preload, settle
     from wasmdeploy_driver.holder.leader import hold
 
     show_name("wasm-holder")
     preload()
-    gc.collect()
-    gc.freeze()  # pages that the collector does not write stay shared
+    settle()
     hold(door, lock, executor)
 
 

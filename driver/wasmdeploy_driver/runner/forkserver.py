@@ -18,7 +18,7 @@ from wasmdeploy_driver.forkserver.message import MAX_MESSAGE, decode, encode
 from wasmdeploy_driver.runner.process import Process, boot_id
 from wasmdeploy_driver.runner.session import end_session
 
-PROGRAM = (sys.executable, "-I", "-m", "wasmdeploy_driver.forkserver")
+PROGRAM = (sys.executable, "-I", "-OO", "-m", "wasmdeploy_driver.forkserver")
 LOG = "fork-server.log"
 _ANSWER_SECONDS = 60.0  # it may still be starting, on a node that starts a hundred tasks at once
 _ROOM = 1024  # bytes, for the command lines that executors show

@@ -19,7 +19,7 @@ from wasmdeploy_driver.runner.forkserver import Forked
 from wasmdeploy_driver.runner.process import Process, boot_id
 from wasmdeploy_driver.runner.spawn import executor_of
 
-PROGRAM = (sys.executable, "-I", "-m", "wasmdeploy_driver.holder")
+PROGRAM = (sys.executable, "-I", "-OO", "-m", "wasmdeploy_driver.holder")
 _ROOM = 1024  # bytes, for the command lines that woken executors show
 _START_SECONDS = 60.0
 _ANSWER_SECONDS = 10.0
