@@ -84,8 +84,8 @@ class Spare:
         beginning = Beginning.make(stem=True, isolated=True)
         if beginning.stem is not None:
             rehearse(beginning.runner, beginning.stem)
-        show_name("wasm-spare")
         connection.send(_READY)
+        show_name("wasm-spare")  # which says that it is ready
         message, descriptors, _, _ = socket.recv_fds(
             connection, _MOST_MESSAGE, MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
         )
