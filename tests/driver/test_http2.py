@@ -709,8 +709,9 @@ def test_a_client_that_says_goodbye() -> None:
         async with connected(served) as client:
             number = client.ask(head=(*HEAD[:3], (b":path", b"/wait")))
             await served.waiting.wait()
-            await client.settled()
-            client.client.writer.write(frame(7, 0, 0, bytes(8)))
+            # What else it sends, with that or later, is still of its connection: a PING, room for answers.
+            client.client.writer.write(frame(7, 0, 0, bytes(8)) + frame(6, 0, 0, b"pingpong"))
+            client.client.writer.write(frame(8, 0, 0, (1).to_bytes(4)))
             served.go.set()
             assert (await client.answer(number))[1] == b"/wait"
             while await client.receive():

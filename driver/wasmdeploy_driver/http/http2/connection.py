@@ -13,7 +13,6 @@ import asyncio
 import contextlib
 
 from h2 import events
-from h2.connection import ConnectionState
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 from hyperframe.frame import GoAwayFrame
@@ -85,7 +84,7 @@ class Http2Connection(asyncio.Protocol):
                 return
             for event in received:
                 self._take(event)
-        self.flush()
+            self.flush()  # h2 forgets what it was to send when the client says goodbye
 
     def eof_received(self) -> bool:
         """The client sends no more, and so could not take an answer that is longer than its window."""
@@ -132,8 +131,6 @@ class Http2Connection(asyncio.Protocol):
             if self._warned:
                 self._leave()
         elif isinstance(event, events.ConnectionTerminated):
-            # h2 takes it for the end, but a client may leave and still wait for its answers.
-            self.h2.state_machine.state = ConnectionState.SERVER_OPEN
             self._leaving = True
             self._check_end()
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from h2.config import H2Configuration
-from h2.connection import H2Connection
+from h2.connection import ConnectionInputs, ConnectionState, H2Connection, H2ConnectionStateMachine
 from h2.settings import SettingCodes, Settings
 
 from wasmdeploy_driver.http.bounds import MOST_WAITING
@@ -12,6 +12,9 @@ from wasmdeploy_driver.http.bounds import MOST_WAITING
 MOST_STREAMS = 100
 # Heads some times as large as announced are decoded, and answered with 431.
 DECODED = 4
+_OPEN = ConnectionState.SERVER_OPEN
+# h2 takes a client's GOAWAY for the end, but one may leave and still wait for its answers (RFC 9113, 6.8).
+_TRANSITIONS = {**H2ConnectionStateMachine._transitions, (_OPEN, ConnectionInputs.RECV_GOAWAY): (None, _OPEN)}
 
 
 def new_h2(head: int) -> H2Connection:
@@ -28,5 +31,6 @@ def new_h2(head: int) -> H2Connection:
             SettingCodes.MAX_HEADER_LIST_SIZE: head,
         },
     )
+    connection.state_machine._transitions = _TRANSITIONS
     connection.decoder.max_header_list_size = head * DECODED
     return connection
