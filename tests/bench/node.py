@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import socket
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
 from functools import cache, partial
 from pathlib import Path
 from statistics import median
@@ -20,11 +17,11 @@ from typing import Any
 
 import psutil
 
-from tests.bench import parked, report
+from tests.bench import parked, peers, report, usage
+from tests.bench.app import SECONDS, App, ask
 from tests.bench.cases import CASES as HELLO
 from tests.bench.errors import BenchError
 from tests.bench.measure import Effort
-from tests.bench.programs import WASMTIME
 from tests.driver.plugin_process import Plugin, plugin_process, task_config
 from wasmdeploy_driver.executor.guestfile import digest_of
 from wasmdeploy_driver.plugin.proto import driver_pb2
@@ -40,21 +37,10 @@ CASES = (
 # They take minutes and gigabytes: measured only where they are named.
 LONG = tuple(f"density-{language}-1000" for language in (*_LANGUAGES, "parked"))
 _FIRST_PORT, _PORTS = 20_000, 10_000  # below those that the kernel gives to others
-_PEER = f"wasmtime serve {WASMTIME}, precompiled"
+_PEERS = 10
 _AT_ONCE = 32
 _QUIET_SECONDS = 0.3  # between two starts: one at a time, with a spare executor there again
 _IDLE_SECONDS = 15.0  # an app rests after ten
-_SECONDS = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class App:
-    """A task to start, where it then listens, what it is asked for, and its answer."""
-
-    config: Any
-    port: int
-    path: str
-    body: bytes
 
 
 def rows(
@@ -83,13 +69,13 @@ def rows(
             _destroy(plugin, warm)
             if kind == "start":
                 say(f"{name}: one start after the other")
-                peer = _precompiled(wasmtime, wasm)
+                peer = peers.precompiled(wasmtime, wasm)
                 values = _beside(*_starts(plugin, app, peer, 10 * effort.rounds))
             elif kind == "wake":
                 say(f"{name}: one wake after the other")
                 one = app(1)
-                begin, again = partial(_start, plugin, one), partial(_ask, one)
-                other = partial(_peer_start, _precompiled(wasmtime, wasm), app(2))
+                begin, again = partial(_start, plugin, one), partial(ask, one)
+                other = partial(peers.start, peers.precompiled(wasmtime, wasm), app(2))
                 values = _beside(*parked.wakes(data, begin, again, other, 10 * effort.rounds))
                 _destroy(plugin, one)
             elif language == "parked":
@@ -100,7 +86,8 @@ def rows(
                 _destroy_all(plugin, all_of_them)
             else:
                 say(f"{name}: {apps[0]} apps")
-                values = {"": _density(plugin, app, int(apps[0]))}
+                peer = peers.precompiled(wasmtime, wasm)
+                values = {"": _density(plugin, app, int(apps[0])), peers.NAME: _peer_density(peer, app)}
         found += report.other_rows(name, values)
     return found
 
@@ -118,45 +105,18 @@ def _starts(
         _start(plugin, started)
         ours.append(time.perf_counter() - began)
         _destroy(plugin, started)
-        theirs.append(_peer_start(peer, started))
+        theirs.append(peers.start(peer, started))
         time.sleep(_QUIET_SECONDS)
     return ours, theirs
 
 
 def _beside(ours: list[float], theirs: list[float]) -> Mapping[str, Mapping[str, float]]:
-    return {"": _quantiles(ours), _PEER: _quantiles(theirs)}
+    return {"": _quantiles(ours), peers.NAME: _quantiles(theirs)}
 
 
 def _quantiles(seconds: list[float]) -> dict[str, float]:
     ordered = sorted(seconds)
     return {"p50_ms": median(ordered) * 1000, "p99_ms": ordered[len(ordered) * 99 // 100] * 1000}
-
-
-def _precompiled(wasmtime: Path, wasm: Path) -> list[str]:
-    compiled = wasm.with_suffix(".cwasm")
-    done = subprocess.run([wasmtime, "compile", wasm, "-o", compiled], stderr=subprocess.PIPE, check=False)
-    if done.returncode:
-        raise BenchError(f"wasmtime compile: {done.stderr.decode(errors='replace').strip()}")
-    return [str(wasmtime), "serve", "--allow-precompiled", "-S", "cli", "-S", "config", str(compiled)]
-
-
-def _peer_start(command: list[str], app: App) -> float:
-    began = time.perf_counter()
-    arguments = [*command, "--addr", f"127.0.0.1:{app.port}"]
-    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        while True:
-            try:
-                _ask(app)
-            except ConnectionRefusedError:
-                if process.poll() is not None or time.perf_counter() > began + _SECONDS:
-                    raise BenchError("wasmtime serve did not serve") from None
-                time.sleep(0.0005)
-            else:
-                return time.perf_counter() - began
-    finally:
-        process.kill()
-        process.wait()
 
 
 # many apps
@@ -176,8 +136,8 @@ def _density(plugin: Plugin, app: Callable[[int], App], count: int) -> Mapping[s
         family = {pid for pid in executors for pid in _family(pid)}
         others = set(_family(own.pid)) - family
         return {
-            "pss_mb": sum(map(_pss, family)) / count / 1e6,
-            "shared_mb": sum(map(_pss, others)) / 1e6,
+            "pss_mb": sum(map(usage.own_pss_bytes, family)) / count / 1e6,
+            "shared_mb": sum(map(usage.own_pss_bytes, others)) / 1e6,
             "seconds": seconds,
             "plugin_ms": (started - before) * 1000 / count,
             "plugin_percent": idle * 100 / _IDLE_SECONDS,
@@ -191,9 +151,12 @@ def _family(pid: int) -> list[int]:
     return [each.pid for each in (process, *process.children(recursive=True))]
 
 
-def _pss(pid: int) -> int:
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+def _peer_density(command: list[str], app: Callable[[int], App]) -> Mapping[str, float]:
+    """Of its own processes only: Nomad's raw_exec adds an executor to each."""
+    with ExitStack() as stack:
+        pids = [stack.enter_context(peers.serving(command, app(-number))) for number in range(1, _PEERS + 1)]
+        time.sleep(_IDLE_SECONDS)
+        return {"pss_mb": sum(map(usage.pss_bytes, pids)) / len(pids) / 1e6}
 
 
 # the plugin, as Nomad uses it
@@ -241,20 +204,9 @@ def _is_free(port: int) -> bool:
 
 def _start(plugin: Plugin, app: App) -> int:
     """Start a task and get its first answer; the executor's pid."""
-    answer = plugin.driver.StartTask(driver_pb2.StartTaskRequest(task=app.config), timeout=_SECONDS)
-    _ask(app)
+    answer = plugin.driver.StartTask(driver_pb2.StartTaskRequest(task=app.config), timeout=SECONDS)
+    ask(app)
     return int(json.loads(answer.handle.driver_state)["pid"])
-
-
-def _ask(app: App) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", app.port, timeout=_SECONDS)
-    try:
-        connection.request("GET", app.path)
-        answer = connection.getresponse()
-        if (body := answer.read()) != app.body:
-            raise BenchError(f"the app answered {answer.status} {body[:80]!r}")
-    finally:
-        connection.close()
 
 
 def _destroy_all(plugin: Plugin, apps: Iterable[App]) -> None:
@@ -268,4 +220,4 @@ def _destroy_all(plugin: Plugin, apps: Iterable[App]) -> None:
 
 def _destroy(plugin: Plugin, app: App) -> None:
     request = driver_pb2.DestroyTaskRequest(task_id=app.config.id, force=True)
-    plugin.driver.DestroyTask(request, timeout=_SECONDS)
+    plugin.driver.DestroyTask(request, timeout=SECONDS)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from tests.bench.usage import own_pss_bytes
 from wasmdeploy_driver.executor.holder import MAX_MESSAGE, SOCKET, connect, decode, encode
 
 _AT_ONCE = 32
@@ -88,10 +89,9 @@ def holders(data_dir: Path) -> list[int]:
 
 def memory(pid: int) -> int:
     """A process's proportional memory, and a half of the memory files that it and another one have open, in bytes."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     files = 0
     for each in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(OSError):
             if "memfd:" in os.readlink(each):  # noqa: PTH115  # a name, no path
                 files += each.stat().st_blocks * 512 // 2
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) + files
+    return own_pss_bytes(pid) + files

@@ -82,10 +82,11 @@ def _medians(taken: Sequence[Sample]) -> dict[str, float]:
 def other_rows(case: str, values: Mapping[str, Mapping[str, float]]) -> list[Row]:
     """The rows of a case that is measured another way; `values` by peer name (empty for ours), then metric."""
     ours = values[""]
-    peers = [(name, found) for name, found in values.items() if name]
-    if not peers:
-        return [_row(case, metric, value, None, None) for metric, value in ours.items()]
-    return [_row(case, metric, ours[metric], found[metric], name) for metric in ours for name, found in peers]
+    found = []
+    for metric, value in ours.items():
+        peers = [(name, theirs[metric]) for name, theirs in values.items() if name and metric in theirs]
+        found += [_row(case, metric, value, peer, name) for name, peer in peers or ((None, None),)]
+    return found
 
 
 def _row(case: str, metric: str, ours: float, peer: float | None, peer_name: str | None) -> Row:

@@ -73,6 +73,14 @@ def test_goals_are_beside_the_ratios(case, ours, peer_name, said):
     assert said in table(found)
 
 
+def test_what_a_peer_has_not_is_told_alone():
+    """A row for each metric of ours, whatever of it was measured with a peer, too."""
+    found = other_rows("density-rust-10", {"": {"pss_mb": 13.0, "seconds": 2.0}, PEER: {"pss_mb": 26.0}})
+    assert [(row.metric, row.ours, row.peer, row.ratio) for row in found] == [
+        ("pss_mb", 13.0, 26.0, 0.5), ("seconds", 2.0, None, None),
+    ]  # fmt: skip
+
+
 def test_goals_of_slow_requests_are_our_own_values():
     """How a peer does is told, and is not the measure."""
     found = other_rows("wait-64x1s", {"": {"seconds": 2.6}, PEER: {"seconds": 1.2}})

@@ -32,8 +32,17 @@ def cpu_seconds(pid: int) -> float:
 
 
 def pss_bytes(pid: int) -> int:
-    """Resident memory, each shared page counted in proportion."""
-    return int(sum(_each(pid, lambda process: process.memory_full_info().pss)))
+    """Resident memory of all of them, each shared page counted in proportion."""
+    return int(sum(_each(pid, _pss)))
+
+
+def own_pss_bytes(pid: int) -> int:
+    """That of one process alone."""
+    return int(_pss(psutil.Process(pid)))
+
+
+def _pss(process: psutil.Process) -> float:
+    return float(process.memory_full_info().pss)
 
 
 def _each(pid: int, measure: Callable[[psutil.Process], float]) -> list[float]:
