@@ -15,7 +15,7 @@ from wasmdeploy_driver.app.worker import THREAD_STACK, output_pipe
 from wasmdeploy_driver.executor.image import Image
 from wasmdeploy_driver.executor.launch import Launch
 from wasmdeploy_driver.executor.prepare import Guests, compile_all, load_guests
-from wasmdeploy_driver.guest import capi
+from wasmdeploy_driver.guest import capi, trim
 from wasmdeploy_driver.guest.call import SUCCESS, Call
 from wasmdeploy_driver.http.frame import encode_request
 from wasmdeploy_driver.http.message import Request
@@ -66,8 +66,13 @@ def descriptors():
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def test_guests_that_rest(image):
-    """They leave memory, and come back for the next call; the directories that they have open stay the same."""
+def test_guests_that_rest(image, monkeypatch):
+    """They leave memory, and come back for the next call; the directories that they have open stay the same.
+
+    What is free goes back to the system once they have left.
+    """
+    trimmed = []
+    monkeypatch.setattr(trim, "trim", lambda: trimmed.append(not loaded(image)))
     guests = load_guests(image)
     assert answer(guests) == b"hello"
     for _ in range(2):
@@ -78,6 +83,7 @@ def test_guests_that_rest(image):
         guests.rest()
         assert answer(guests) == b"hello"
         assert descriptors() == before
+    assert trimmed == [True, True]
 
 
 def test_instances_that_stay():

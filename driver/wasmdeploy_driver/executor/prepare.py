@@ -166,9 +166,8 @@ class Guests:
         from wasmdeploy_driver.guest.trim import trim
 
         if self._guests and not self._stays:
-            for guest in self._guests:
-                guest.close()
-            self._guests = []
+            while self._guests:
+                self._guests.pop().close()  # with no name for it: the last must be gone before what is free goes back
             trim()
 
 
