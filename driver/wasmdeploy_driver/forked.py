@@ -86,7 +86,7 @@ def write_to(log: int) -> None:
 def start_time(pid: int) -> int:
     """When a process started, in clock ticks since boot; 0 where there is none."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return 0
-    return int(stat.rpartition(")")[2].split()[19])
+    return int(stat.rpartition(b")")[2].split()[19])

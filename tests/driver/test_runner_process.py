@@ -3,13 +3,17 @@
 import dataclasses
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from wasmdeploy_driver.errors import ExecutorError
-from wasmdeploy_driver.runner.process import identify
+from wasmdeploy_driver.forked import start_time
+from wasmdeploy_driver.runner.process import identify, process_table
 from wasmdeploy_driver.runner.session import end_session
+
+_NO_TEXT = b") \xff S"
 
 
 @pytest.fixture
@@ -44,6 +48,28 @@ def test_other_process_with_the_pid_is_left_alone(child):
         assert other.join(0)
         end_session(other)
     assert process.alive
+
+
+def test_a_process_may_go_by_any_bytes(child):
+    """A name that is no text, which anybody's process may have, is nobody's trouble."""
+    named = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            f"open('/proc/self/comm', 'wb').write({_NO_TEXT!r}); print(flush=True); input()",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with named:
+        named.stdout.readline()
+        process = identify(named.pid)
+        assert process.alive
+        assert process_table()[named.pid].runs
+        assert start_time(named.pid) == process.start_time
+        end_session(identify(child.pid))
+        named.stdin.write(b"\n")
+    assert child.wait(10) == -signal.SIGKILL
 
 
 def test_no_process_no_identity():

@@ -24,7 +24,7 @@ def show_executor(state: str) -> None:
 def show_arguments(arguments: Sequence[str]) -> None:
     """Show these in place of the command line, which has to be as long; cut short where it is not."""
     with contextlib.suppress(OSError, ValueError, IndexError):
-        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
         start, end = int(fields[45]), int(fields[46])
         shown = "".join(f"{argument}\0" for argument in arguments).encode()
         if end > start:

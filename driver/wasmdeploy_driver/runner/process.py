@@ -100,13 +100,13 @@ class Stat:
 
 def _stat(pid: int) -> Stat | None:
     try:
-        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123  # in half the time
-            text = file.read()
+        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  # in half the time
+            line = file.read()
     except OSError:
         return None
-    # The second field is the program's name in parentheses and may hold anything, spaces and parentheses too.
-    fields = text.rpartition(")")[2].split()
-    return Stat(state=fields[0], session=int(fields[3]), start_time=int(fields[19]))
+    # The second field is the program's name in parentheses and may be any bytes, spaces and parentheses too.
+    fields = line.rpartition(b")")[2].split()
+    return Stat(state=fields[0].decode(), session=int(fields[3]), start_time=int(fields[19]))
 
 
 def process_table() -> dict[int, Stat]:
