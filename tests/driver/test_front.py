@@ -503,6 +503,18 @@ def test_an_idle_connection_is_closed() -> None:
     run(scenario, patience=Patience(idle=0.02, head=0.02))
 
 
+def test_a_client_that_ends_behind_many_requests_has_all_answers() -> None:
+    """What came before the client's end is answered, though each request waits for its turn."""
+
+    async def scenario(served: Served) -> None:
+        async with served.connect() as client:
+            client.writer.write((GET + b"\r\n") * 20)
+            client.writer.write_eof()
+            assert (await client.rest()).count(b"HTTP/1.1 200") == 20
+
+    run(scenario)
+
+
 def test_a_client_that_closes_its_sending_side() -> None:
     """The requests that came before are answered."""
 

@@ -61,6 +61,7 @@ class Connection(asyncio.Protocol):
         self._answer_out: Answer | None = None  # where it is written in parts
         self._part = ""  # of the request that is waited for
         self._fresh = True  # it is not known yet which version of HTTP is spoken
+        self._queues = False  # what came behind the last request has its turn soon
         self._timer = Timer(self._too_slow)
 
     # the transport's calls
@@ -106,7 +107,7 @@ class Connection(asyncio.Protocol):
             return False
         if self._body is not None:
             self._intake.pump()
-        return not self._ending and (self._under_way is not None or self._gate.closed)
+        return not self._ending and (self._under_way is not None or self._queues or self._gate.closed)
 
     def pause_writing(self) -> None:
         """The client does not read its answer as fast as it comes."""
@@ -249,11 +250,13 @@ class Connection(asyncio.Protocol):
             self._end(linger=incoming.keep_alive or unread)
         elif self._reader.part:
             # In turn with the other connections; nor would a call stack hold as many requests as may have come.
+            self._queues = True
             self._loop.call_soon(self._again)
         else:
             self._again()
 
     def _again(self) -> None:
+        self._queues = False
         if not (self._under_way or self._ending or self._gate.closed):
             self._go_on()
 
