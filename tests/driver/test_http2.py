@@ -241,6 +241,26 @@ def test_the_client_s_window_is_kept() -> None:
     run(scenario)
 
 
+def test_the_head_needs_no_window() -> None:
+    """A client whose window is closed has the head of its answer at once."""
+
+    async def scenario(served: Served) -> None:
+        async with connected(served) as client:
+            client.h2.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
+            client.flush()
+            while not any(isinstance(event, events.SettingsAcknowledged) for event in client.events):
+                assert await client.receive()
+            number = client.ask()  # and says nothing more
+            while not any(isinstance(event, events.ResponseReceived) for event in client.events):
+                assert await client.receive()
+            assert client.body(number) == b""
+            client.h2.increment_flow_control_window(100, number)
+            client.flush()
+            await until_body(client, number, b"/")
+
+    run(scenario)
+
+
 def test_a_client_that_gives_no_room() -> None:
     """Its stream is ended after a while, and the guest is told."""
 

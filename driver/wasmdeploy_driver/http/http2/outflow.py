@@ -69,6 +69,7 @@ class Outflow:
             window = self._carrier.h2.local_flow_control_window(self._number)
             if window > 0:
                 return window
+            self._carrier.flush()  # the head does not need the window
             self._room.closed = True
             try:
                 async with asyncio.timeout(self._carrier.shared.patience.idle):
