@@ -722,6 +722,24 @@ def test_stop() -> None:
     run(scenario)
 
 
+def test_a_client_that_says_goodbye_at_once() -> None:
+    """What its connection begins with and the answer to its PING are not lost, though all came in one breath."""
+
+    async def scenario(served: Served) -> None:
+        peer = H2Connection(H2Configuration(client_side=True, header_encoding=None))
+        peer.initiate_connection()
+        peer.send_headers(1, HEAD, end_stream=True)
+        peer.ping(b"pingpong")
+        answer = await served.exchange(peer.data_to_send() + frame(7, 0, 0, bytes(8)))
+        kinds = []
+        while answer:
+            kinds.append(answer[3])
+            answer = answer[9 + int.from_bytes(answer[:3]) :]
+        assert kinds == [4, 8, 4, 6, 1, 0]  # SETTINGS first of all (RFC 9113, 3.4)
+
+    run(scenario)
+
+
 def test_a_client_that_says_goodbye() -> None:
     """It still gets the answers that it waits for, then the connection ends."""
 

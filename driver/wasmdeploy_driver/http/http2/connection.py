@@ -84,7 +84,7 @@ class Http2Connection(asyncio.Protocol):
                 return
             for event in received:
                 self._take(event)
-            self.flush()  # h2 forgets what it was to send when the client says goodbye
+            self.flush()
 
     def eof_received(self) -> bool:
         """The client sends no more, and so could not take an answer that is longer than its window."""

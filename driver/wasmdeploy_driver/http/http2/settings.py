@@ -17,9 +17,14 @@ _OPEN = ConnectionState.SERVER_OPEN
 _TRANSITIONS = {**H2ConnectionStateMachine._transitions, (_OPEN, ConnectionInputs.RECV_GOAWAY): (None, _OPEN)}
 
 
+class _Connection(H2Connection):
+    def clear_outbound_data_buffer(self) -> None:
+        """Do nothing: what h2 would drop at a client's GOAWAY is of its connection, from our first SETTINGS on."""
+
+
 def new_h2(head: int) -> H2Connection:
     """A server's side of a connection, for heads of so many bytes."""
-    connection = H2Connection(
+    connection = _Connection(
         # What a request's fields may be is checked request by request, see head.
         H2Configuration(client_side=False, header_encoding=None, validate_inbound_headers=False)
     )
