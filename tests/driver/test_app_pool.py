@@ -717,3 +717,24 @@ def test_where_no_thread_can_be_had(monkeypatch):
     refused, ran = asyncio.run(runs())
     assert "can't start new thread" in refused.failure
     assert ran == Outcome()
+
+
+def test_many_that_cannot_begin():
+    """However many requests wait, one that cannot begin costs no more than its own answer."""
+
+    async def scenario():
+        world = World(patience=10.0)
+        first, *others = (world.submit() for _ in range(1000))
+
+        def start(*_):
+            raise OSError("no descriptor is left")
+
+        world.thread.start = start
+        world.thread.answer(b"first")
+        assert bytes((await first.response).body) == b"first"
+        assert (world.pool.running, world.pool.waiting) == (0, 0)
+        for each in others:
+            with pytest.raises(GuestTrap, match="no descriptor"):
+                each.response.result()
+
+    asyncio.run(scenario())

@@ -72,7 +72,7 @@ class Pool:
         self._queue: deque[Exchange] = deque()
         self._expiring = Timer(self._expire)
         self._ticking = Timer(self._tick)
-        self._resting = False
+        self._resting = self._going_on = False
 
     @property
     def waiting(self) -> int:
@@ -116,6 +116,15 @@ class Pool:
 
     def go_on(self) -> None:
         """Run what can run now."""
+        # A guest that ends as it begins asks for the next one: no call stack holds as many as may wait.
+        if not self._going_on:
+            self._going_on = True
+            try:
+                self._run_all()
+            finally:
+                self._going_on = False
+
+    def _run_all(self) -> None:
         while self._queue and self._slots_taken < self._slots and self._quota.is_left(feeds=False):
             found = self._next()
             if found is None:
@@ -124,8 +133,8 @@ class Pool:
             exchange = self._queue[at]
             del self._queue[at]
             if exchange.answered or exchange.request.left():
-                exchange.fail(Busy("the client did not wait for its turn"))
                 self._workers.put_back(worker)
+                exchange.fail(Busy("the client did not wait for its turn"))
             else:
                 Running(self, exchange, worker).begin()
 
