@@ -83,9 +83,10 @@ def _headers(lines: Iterable[str]) -> dict[str, str]:
     headers = {}
     for line in lines:
         name, _, value = line.partition(":")
-        if not (_TOKEN.fullmatch(name.strip()) and ":" in line and value.strip().isprintable()):
+        value = value.strip()
+        if not (_TOKEN.fullmatch(name.strip()) and ":" in line and value.isascii() and value.isprintable()):
             raise ConfigError(f"--header {line!r}: expected 'NAME: VALUE'", "like -H 'Accept: text/html'")
-        headers[name.strip()] = value.strip()
+        headers[name.strip()] = value
     return headers
 
 

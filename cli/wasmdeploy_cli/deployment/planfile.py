@@ -74,10 +74,15 @@ def read(path: Path) -> Planned:
         raise ConfigError(
             f"{path} is no plan: not JSON", "write one with: wasmdeploy plan --out FILE"
         ) from error
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise ConfigError(
-            f"{path} is no plan of this wasmdeploy", "write one with: wasmdeploy plan --out FILE"
-        )
+    try:
+        if content["format"] == _FORMAT:
+            return _planned(content)
+    except (KeyError, TypeError):  # what plan writes has it all
+        pass
+    raise ConfigError(f"{path} is no plan of this wasmdeploy", "write one with: wasmdeploy plan --out FILE")
+
+
+def _planned(content: Json) -> Planned:
     directory = content["component_dir"]
     options = Options(
         content["values"],

@@ -78,6 +78,7 @@ def test_of_a_deploy(
         (("invoke", "//host/", "--app", "shop"), "'//host/' is no path"),
         (("invoke", "-X", "G ET", "--app", "shop"), "--method 'G ET' is no HTTP method"),
         (("invoke", "-H", "no header", "--app", "shop"), "--header 'no header': expected 'NAME: VALUE'"),
+        (("invoke", "-H", "X: \u00e9", "--app", "shop"), "--header 'X: \u00e9': expected 'NAME: VALUE'"),
         (("dispatch", "--meta", "a=1", "-m", "a=1", "--app", "x"), "--meta a is given twice"),
         (("plan", "--out", "plan"), "--out plan: the name of a plan ends with .json"),
         (("plan", "--out", "nowhere/plan.json"), "--out nowhere/plan.json: there is no such place"),
