@@ -35,3 +35,25 @@ def test_nothing_goes_into_holes(size):
         used[what] = int(done.stdout)
     assert used["leave"] > 100
     assert used["fill"] == 0
+
+
+NO_MEMORY = """
+import ctypes, resource
+from pathlib import Path
+from wasmdeploy_driver.forkserver import heap
+
+library = ctypes.CDLL(None)
+library.malloc.restype = ctypes.c_size_t
+library.mallinfo2.restype = heap._Info
+heap.settle()
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize(),) * 2)
+while library.mallinfo2().keepcost > 40_000 and library.malloc(16_384):
+    pass
+heap.settle()
+"""
+
+
+def test_no_memory_is_left():
+    """Where the C library has no more to give, what there is stays as it is."""
+    subprocess.run([sys.executable, "-c", NO_MEMORY], check=True, timeout=60)

@@ -36,6 +36,6 @@ def settle() -> None:
     library.malloc.argtypes, library.free.argtypes = (ctypes.c_size_t,), (ctypes.c_size_t,)
     for size in _SIZES:
         end = library.sbrk(0) - library.mallinfo2().keepcost
-        while (taken := library.malloc(size)) < end:
+        while 0 < (taken := library.malloc(size)) < end:  # 0 where there is no memory
             pass
         library.free(taken)
