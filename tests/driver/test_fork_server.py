@@ -224,8 +224,8 @@ def test_a_spare_executor_that_dies(plugin, tmp_path):
     assert executors(server) == [executor_of(handle)]
 
 
-def test_a_spare_executor_ends_with_its_fork_server(plugin):
-    """Whatever ended that one."""
+def test_a_spare_executor_ends_with_its_fork_server(plugin, tmp_path):
+    """Whatever ended that one, and without a word."""
     server = fork_server(plugin)
     waiting = spare(server)
     until(waiting.children, "it has its stem")
@@ -233,6 +233,7 @@ def test_a_spare_executor_ends_with_its_fork_server(plugin):
     server.kill()
     for each in family:
         until(lambda each=each: not runs(each.pid), "it is gone")
+    assert not (tmp_path / "data" / "fork-server.log").read_text()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, 137), (signal.SIGABRT, 134)])

@@ -86,9 +86,12 @@ class Spare:
             rehearse(beginning.runner, beginning.stem)
         connection.send(_READY)
         show_name("wasm-spare")  # which says that it is ready
-        message, descriptors, _, _ = socket.recv_fds(
-            connection, _MOST_MESSAGE, MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
-        )
+        try:
+            message, descriptors, _, _ = socket.recv_fds(
+                connection, _MOST_MESSAGE, MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC
+            )
+        except ConnectionResetError:  # the fork server has ended, and not read that this one was ready
+            return 0
         connection.close()
         return self._become(message, descriptors, beginning) if message else 0
 
