@@ -149,7 +149,10 @@ class Handle:
         lost = self.is_parked and self._dropped is None
         self._awake.set()
         # Workers of an executor that died without clearing up; first, while our zombie still holds the pid.
-        await asyncio.to_thread(end_session, self.process)
+        try:
+            await asyncio.to_thread(end_session, self.process)
+        except OSError as error:  # no descriptor was left to look with; the end is told all the same
+            _LOG.warning("task %s: what its executor left behind may go on: %s", self.id, error.strerror)
         wait_status = await self._child.status() if self._child is not None else None
         directory = self.state.directory
         if lost:
