@@ -184,7 +184,13 @@ class Handle:
             self._tell("parked", "nobody asked the app for a while: it is parked until somebody does")
 
     async def _process_ends(self) -> None:
-        descriptor = self.process.open()
+        while True:
+            try:
+                descriptor = self.process.open()
+                break
+            except OSError as error:  # it may run on
+                _LOG.warning("task %s: whether its executor runs is not known: %s", self.id, error.strerror)
+                await asyncio.sleep(_AGAIN)
         if descriptor is None:
             return
         loop = asyncio.get_running_loop()
@@ -199,8 +205,8 @@ class Handle:
     async def _follow_events(self) -> None:
         while self.exit is None:
             await self._awake.wait()
-            if self.process.alive:  # a parked one would be woken by the call
-                with contextlib.suppress(WasmdeployError):
+            with contextlib.suppress(WasmdeployError, OSError):
+                if self.process.alive:  # a parked one would be woken by the call
                     request = {"call": "events"}
                     await client.call(self.state.directory, request, timeout=None, on_event=self._tell)
             await asyncio.wait({self._end}, timeout=_RECONNECT)

@@ -14,7 +14,10 @@ from wasmdeploy_driver.errors import ExecutorError
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A pid, its start time in clock ticks since boot, and the boot that counts from."""
+    """A pid, its start time in clock ticks since boot, and the boot that counts from.
+
+    Whatever looks at it raises OSError where this process has no descriptor left: then nobody knows.
+    """
 
     pid: int
     start_time: int
@@ -30,12 +33,15 @@ class Process:
         """A pidfd that is readable once the process ended, None where it is gone; the caller closes it."""
         try:
             descriptor = os.pidfd_open(self.pid)
-        except OSError:
+        except ProcessLookupError:
             return None
-        if self._is(_stat(self.pid)):
-            return descriptor
-        os.close(descriptor)
-        return None
+        same = False
+        try:
+            same = self._is(_stat(self.pid))
+        finally:
+            if not same:
+                os.close(descriptor)
+        return descriptor if same else None
 
     def send(self, number: int) -> bool:
         """Signal this very process; False where it is gone."""
@@ -102,7 +108,11 @@ def _stat(pid: int) -> Stat | None:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  # in half the time
             line = file.read()
-    except OSError:
+    except (
+        FileNotFoundError,
+        ProcessLookupError,
+        PermissionError,
+    ):  # or it is hidden from us, and so not ours
         return None
     # The second field is the program's name in parentheses and may be any bytes, spaces and parentheses too.
     fields = line.rpartition(b")")[2].split()
