@@ -193,6 +193,13 @@ class Output:
             self.words.print(Text.assemble(("hint: ", "bold"), harmless(hint)))
 
 
+def forget_stdout() -> None:
+    """Give up what could not be written to stdout: Python would try again at the process's end, and complain."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
 def harmless(text: str) -> str:
     """The text without control characters that would steer a terminal: files and manifests may hold them."""
     return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)

@@ -83,6 +83,12 @@ def _run() -> None:
         hint = f"see: {error.ctx.command_path} --help" if error.ctx else ""
         # Options that cannot be read have told nobody about --json.
         _fail(message[:1].lower() + message[1:], hint, error.exit_code, as_json="--json" in sys.argv)
+    except OSError as error:  # of a file it is told where it is opened
+        if console.manner().debug:
+            traceback.print_exception(error)
+        console.forget_stdout()
+        where = error.filename or "standard output"
+        _fail(f"{where}: {error.strerror}", "make room there, or name another place", 1, as_json=False)
     except typer.Abort:
         _fail("the input ended before an answer", "type it, or pipe it in", 1, as_json=console.manner().json)
 
@@ -97,5 +103,9 @@ def _next(error: WasmdeployError) -> str:
 
 
 def _fail(message: str, hint: str, code: int, *, as_json: bool) -> NoReturn:
-    console.Output(as_json).error(message, hint)
+    try:
+        console.Output(as_json).error(message, hint)
+    except OSError:  # nobody reads stdout, or nobody can
+        console.forget_stdout()
+        console.Output().error(message, hint)
     sys.exit(code)

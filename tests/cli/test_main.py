@@ -155,3 +155,19 @@ def test_a_wrong_command_line(run, arguments):
     code, out, err = run(*arguments)
     assert (code, out) == (2, "")
     assert re.fullmatch(r"error: .*\nhint: see: wasmdeploy( new| up)? --help\n", err)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "error"),
+    [
+        (("--version",), 1, "error: standard output: No space left on device\n"),
+        (("list", "--namespace", "a/b", "--json"), 2, "error: --namespace: 'a/b' is no Nomad namespace\n"),
+    ],
+)
+def test_output_that_cannot_be_written(arguments, code, error):
+    """It is one error, and no error is lost with it."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr.partition("hint: ")[0]) == (code, error)
