@@ -166,7 +166,7 @@ def test_a_wrong_command_line(run, arguments):
 )
 def test_output_that_cannot_be_written(arguments, code, error):
     """It is one error, and no error is lost with it."""
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [PROGRAM, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
