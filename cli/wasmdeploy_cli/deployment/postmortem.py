@@ -21,7 +21,9 @@ _BYTES = 16 << 10
 _START = ("Failed Artifact Download", "Driver Failure", "Setup Failure", "Failed Validation", "Vault Error")
 _TELLING = (*_START, "Killing", "Terminated", "Alloc Unhealthy")
 _RPC = re.compile(r"^(?:failed to \w+ task: )?(?:rpc error: code = \w+ desc = )?")
+_REFUSED = re.compile(r"Vault at \S+ refuses to ")
 _NO_TOKEN = re.compile(r"failed to derive vault token.*\* (.+)")
+_MORE_TIME = "raise deploy.healthy_within, then: wasmdeploy deploy"
 _HEALTHY = 2
 _STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 
@@ -69,7 +71,9 @@ def investigate(nomad: Nomad, settings: Settings, job: str, version: int, outcom
     if work := compiling(allocation):
         over = " when healthy_within was over" if outcome.end != "late" else ""
         cause = f"the node was still busy{over} ({work})"
-        hint = "raise deploy.healthy_within, then: wasmdeploy deploy"
+        hint = _MORE_TIME
+    elif " answered " not in outcome.answers.get(worst["ID"], "") and (work := compiled(allocation)):
+        cause, hint = f"compiling took most of healthy_within ({work})", _MORE_TIME
     return PostMortem(
         version, cause, hint, serves, worst["ID"], allocation.get("NodeName", ""),
         f"{event['Type']}: {_message(event)}" if event else "none",
@@ -97,6 +101,23 @@ def compiling(allocation: Mapping[str, Any]) -> str:
             text = _message(event)
             work = text if event["Type"] == "Driver" and ": compiling " in text else ""
     return work
+
+
+def compiled(allocation: Mapping[str, Any]) -> str:
+    """What the driver said of a compile that ended past half of the time that was all over; empty for none."""
+    events = _events(allocation)
+    done: Json | None = None
+    for event in events:
+        if event["Type"] == "Driver" and ": compiled in " in _message(event):
+            done = event
+        elif event["Type"] in ("Terminated", *_START):
+            break
+        elif event["Type"] == "Alloc Unhealthy":
+            if done is None or "deadline" not in _message(event):
+                break
+            begin = events[0]["Time"]
+            return _message(done) if 2 * (done["Time"] - begin) >= event["Time"] - begin else ""
+    return ""
 
 
 def likely_cause(event: Mapping[str, Any] | None, answer: str, description: str) -> tuple[str, str]:
@@ -127,6 +148,8 @@ def _of_vault(text: str) -> tuple[str, str] | None:
     if "no such secret" in text:
         cause = text.partition(" (store it")[0]
         return cause, "store it: wasmdeploy secrets set NAME; then: wasmdeploy deploy"
+    if _REFUSED.search(text):
+        return text, "wasmdeploy secrets setup; then: wasmdeploy deploy"
     if refused := _NO_TOKEN.search(text):
         hint = "wasmdeploy secrets setup, and deploy.vault.role in the manifest; wasmdeploy doctor"
         return f"Vault gives the task no token: {refused[1]}", hint

@@ -1,6 +1,6 @@
 import pytest
 
-from wasmdeploy_cli.deployment.postmortem import compiling, likely_cause, serving, telling_event
+from wasmdeploy_cli.deployment.postmortem import compiled, compiling, likely_cause, serving, telling_event
 
 
 def event(kind, text="", time=1, **details):
@@ -69,6 +69,14 @@ def test_the_likely_cause(kind, text, details, answer, cause):
     assert "wasmdeploy" in hint
 
 
+def test_a_path_that_vault_refuses():
+    """What mends it is named."""
+    text = "Vault at http://127.0.0.1:8200 refuses to read secret/default/web"
+    found, hint = likely_cause(event("Driver Failure", text), "", "Failed due to unhealthy allocations")
+    assert found == text
+    assert "wasmdeploy secrets setup" in hint
+
+
 @pytest.mark.parametrize(
     ("events", "work"),
     [
@@ -88,6 +96,26 @@ def test_a_compile_that_did_not_end_in_time(events, work):
     """It is told while it goes on, and when the time to become healthy was over meanwhile."""
     listed = [event(kind, text, time=number) for number, (kind, text) in enumerate(events)]
     assert compiling(allocation(*reversed(listed))) == work
+
+
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        ([("Driver", "a: compiled in 13.0 s", 13), ("Started", "", 14), ("Alloc Unhealthy", "by healthy_deadline", 20)],
+         "a: compiled in 13.0 s"),
+        ([("Driver", "a: compiled in 3.0 s", 3), ("Started", "", 4), ("Alloc Unhealthy", "by healthy_deadline", 20)],
+         ""),
+        ([("Driver", "a: compiled in 13.0 s", 13), ("Alloc Unhealthy", "Unhealthy because of failed task", 20)], ""),
+        ([("Driver", "a: compiled in 13.0 s", 13), ("Terminated", "", 15), ("Alloc Unhealthy", "by the deadline", 20)],
+         ""),
+        ([("Driver", "a: compiled in 13.0 s", 13)], ""),
+        ([("Alloc Unhealthy", "by healthy_deadline", 20)], ""),
+    ],
+)  # fmt: skip
+def test_a_compile_that_left_too_little_time(events, told):
+    """It is told where it took more than half of the time, and where nothing else than the time was over."""
+    listed = [event(kind, text, time=time) for kind, text, time in [("Received", "", 0), *events]]
+    assert compiled(allocation(*reversed(listed))) == told
 
 
 def instance(version, *, healthy=None, status="running", desired="run"):
