@@ -20,9 +20,9 @@ from wasmdeploy_cli.manifest.place import nearest
 from wasmdeploy_cli.nomad.settings import vault_settings
 from wasmdeploy_driver.egress.rules import parse_rule
 from wasmdeploy_driver.executor.launch import Launch, Volume
-from wasmdeploy_driver.secrets import GivenSecrets, Secret, SecretSource
+from wasmdeploy_driver.secrets import GivenSecrets
 from wasmdeploy_driver.task import Dir, Limits, Task
-from wasmdeploy_driver.variables import resolve
+from wasmdeploy_driver.variables import Values, resolve
 
 if TYPE_CHECKING:
     from wasmdeploy_driver.executor.external.serving import ExternalServing
@@ -136,7 +136,7 @@ def serve(app: App, options: Options, out: Output, listener: socket.socket) -> N
     )
     launch = _launch("up", task, app.directory.resolve(), options.host, options.port)
     launch = replace(launch, volumes=volumes_here(app, options.volumes))
-    values = resolve(task, _secrets(task, given))
+    values = _values(task, given)
 
     # Not in the event loop, which would hold back Ctrl-C until the compile is over.
     def notify(name: str, text: str) -> None:
@@ -189,20 +189,24 @@ def _stop_on_signals(serving: Serving | ExternalServing, out: Output) -> None:
         loop.add_signal_handler(number, stop)
 
 
-def _secrets(task: Task, given: Mapping[str, str]) -> SecretSource:
-    needed = {variable.name for variable in task.secrets}
-    if needed <= given.keys():
-        return GivenSecrets({name: Secret(value) for name, value in given.items()})
+def _values(task: Task, given: Mapping[str, str]) -> Values:
+    """The values of the task's variables: of its secrets those that the options give, the rest from Vault."""
+    variables = [
+        replace(each, secret=False, value=given[each.name]) if each.name in given else each
+        for each in task.variable
+    ]
+    task = replace(task, variable=tuple(variables))
+    if not task.secrets:
+        return resolve(task, GivenSecrets({}))
     where = vault_settings()
-    if not where.vault or given:
-        missing = ", ".join(sorted(needed - given.keys()))
+    if not where.vault:
         raise SecretError(
-            f"no value for the secret {missing}",
+            f"no value for the secret {', '.join(sorted(each.name for each in task.secrets))}",
             "give it with --variable NAME=@FILE, or set VAULT_ADDR and VAULT_TOKEN",
         )
     from wasmdeploy_cli.vault import StoredSecrets, Vault
 
-    return StoredSecrets(Vault(where))
+    return resolve(task, StoredSecrets(Vault(where)))
 
 
 def run_once(

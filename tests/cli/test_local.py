@@ -1,9 +1,13 @@
+import json
+
 import pytest
 
 from tests.cli.manifest.sample import SMALL, app
-from wasmdeploy_cli.errors import ConfigError, GuestError
-from wasmdeploy_cli.local import address, run_once, volumes_here
+from tests.cli.server import serving
+from wasmdeploy_cli.errors import ConfigError, GuestError, SecretError
+from wasmdeploy_cli.local import _values, address, run_once, volumes_here
 from wasmdeploy_driver.executor.launch import Volume
+from wasmdeploy_driver.task import Task, Variable
 
 
 @pytest.mark.parametrize(
@@ -61,3 +65,37 @@ def test_volumes(tmp_path):
     ):
         with pytest.raises(ConfigError, match=words):
             volumes_here(described, volumes)
+
+
+def test_some_secrets_are_given(monkeypatch):
+    """Those that the options give come from there, under whatever path and field, and only the rest from Vault."""
+    task = Task(
+        app="shop",
+        variable=(
+            Variable("greeting", value="Hello"),
+            Variable("token", secret=True, vault="secret/elsewhere#pin"),
+            Variable("other", secret=True),
+        ),
+    )
+    with serving() as server:
+        answer = {"data": {"data": {"other": "stored"}, "metadata": {"version": 1}}}
+        server.bodies["/v1/secret/data/default/shop"] = json.dumps(answer).encode()
+        monkeypatch.setenv("VAULT_ADDR", server.url)
+        values = _values(task, {"token": "given"}).by_name
+        assert [target for _, target, _, _ in server.asked] == ["/v1/secret/data/default/shop"]
+        all_given = _values(task, {"token": "given", "other": "too"}).by_name
+        assert len(server.asked) == 1
+    assert {name: value.reveal() for name, value in values.items()} == {
+        "greeting": "Hello", "token": "given", "other": "stored",
+    }  # fmt: skip
+    assert all_given["other"].reveal() == "too"
+
+
+def test_no_vault_for_the_rest(monkeypatch, tmp_path):
+    """Without a Vault it is told which of them are not given."""
+    monkeypatch.delenv("VAULT_ADDR", raising=False)
+    monkeypatch.delenv("NOMAD_ADDR", raising=False)
+    monkeypatch.setenv("WASMDEPLOY_STACK_DIR", str(tmp_path))
+    task = Task(app="shop", variable=(Variable("a", secret=True), Variable("b", secret=True)))
+    with pytest.raises(SecretError, match=r"^no value for the secret b$"):
+        _values(task, {"a": "given"})
