@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -78,7 +79,24 @@ def up(
         output.data({**addresses, "data_dir": str(state.data_dir)})
     else:
         output.data("\n".join(f"{name}={value}" for name, value in addresses.items()))
-        output.note("Commands use this stack while NOMAD_ADDR is unset. Stop it with: wasmdeploy stack down")
+        option = _option(state.data_dir)
+        if option:
+            name = shlex.quote(str(state.data_dir))
+            output.note(
+                f"Commands use this stack while NOMAD_ADDR is unset, after: export WASMDEPLOY_STACK_DIR={name}"
+            )
+            output.note(f"Stop it with: wasmdeploy stack down{option}")
+        else:
+            output.note(
+                "Commands use this stack while NOMAD_ADDR is unset. Stop it with: wasmdeploy stack down"
+            )
+
+
+def _option(where: Path) -> str:
+    """The option that names a stack to commands that would look elsewhere."""
+    from wasmdeploy_cli.stack.directory import located
+
+    return "" if where == located(None) else f" --data-dir {shlex.quote(str(where))}"
 
 
 def down(
@@ -115,10 +133,12 @@ def status(data_dir: DataDir = None, json: Json = False) -> None:
 
     It ends with 3 unless all of them work. Example: wasmdeploy stack status
     """
+    from wasmdeploy_cli.stack.directory import located
     from wasmdeploy_cli.stack.status import status
 
     output = Output(json_mode=json)
     members = status(data_dir)
+    option = _option(located(data_dir))
     if json:
         output.data(
             [
@@ -140,8 +160,8 @@ def status(data_dir: DataDir = None, json: Json = False) -> None:
         )
         output.note(f"Logs are in {members[0].log.parent}")
     if not members:
-        output.note("No stack is here. Start one with: wasmdeploy stack up")
+        output.note(f"No stack is here. Start one with: wasmdeploy stack up{option}")
     elif any(member.condition != "works" for member in members):
-        output.note("Start what is missing with: wasmdeploy stack up")
+        output.note(f"Start what is missing with: wasmdeploy stack up{option}")
     if not members or any(member.condition != "works" for member in members):
         raise typer.Exit(_NOT_RUNNING)

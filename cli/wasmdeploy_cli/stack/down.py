@@ -30,10 +30,13 @@ def down(data_dir: Path | None, purge: bool, output: Output) -> bool:
         return False
     with locked(directory):
         record = Record.load(directory.state) or Record()
-        with output.waiting("Stopping the tasks"):
-            _emptied(record, output)
+        if record.members:
+            with output.waiting("Stopping the tasks"):
+                _emptied(record, output)
         for role in _STOPPING_ORDER:
             names = [name for name in record.members if name.split("-", maxsplit=1)[0] == role]
+            if not names:
+                continue
             with output.waiting(f"Stopping {role}"):
                 processes.stopped([record.members[name] for name in names], _STOP_GRACE)
             record = record.without(*names)

@@ -122,8 +122,9 @@ def undone_on_failure(directory: Directory, before: Record, output: Output) -> I
     try:
         before.save(directory.state)
         yield
-    except BaseException:
-        output.event("stopping", "The start failed: stopping what it started")
+    except BaseException as error:
+        end = "was interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        output.event("stopping", f"The start {end}: stopping what it started")
         with _interrupts_held():  # a second Ctrl-C must not leave half a stack
             now = Record.load(directory.state) or before
             for name in reversed([name for name in now.members if name not in before.members]):

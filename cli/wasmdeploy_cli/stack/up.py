@@ -59,7 +59,7 @@ def up(options: Options, output: Output) -> StackState:
         with undone_on_failure(directory, record, output):
             _prepared(directory, features, output)
             if not options.auto_ports:
-                _tell_moved(numbers, features, output)
+                _tell_moved(numbers, before.ports, features, output)
             for member in members:
                 record = started(directory, record, member, binaries, output)
         return described(directory, record)
@@ -92,14 +92,17 @@ def _ports(
     return held | ports.chosen(others, before.ports, ports.free_now(), options.auto_ports)
 
 
-def _tell_moved(numbers: Mapping[str, int], features: Features, output: Output) -> None:
+def _tell_moved(
+    numbers: Mapping[str, int], kept: Mapping[str, int], features: Features, output: Output
+) -> None:
     """Say which of the ports that people know by heart is another one."""
     for name, standard in ports.wanted(features.clients).items():
         if name in ("nomad.http", "consul.http", "vault.http", "traefik.web") and numbers[name] != standard:
-            program = name.partition(".")[0]
-            output.event(
-                "port", f"Port {standard} is not free: {program} is on {numbers[name]}", port=numbers[name]
-            )
+            program, number = name.partition(".")[0], numbers[name]
+            said = f"Port {standard} is not free: {program} is on {number}"
+            if kept.get(name) == number:
+                said = f"{program} is on {number}, as before"
+            output.event("port", said, port=number)
 
 
 def _prepared(directory: Directory, features: Features, output: Output) -> None:

@@ -7,12 +7,17 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from tests.stack.fixtures import Events
 from wasmdeploy_cli.commands import driver, stack
 from wasmdeploy_cli.stack import directory
+from wasmdeploy_cli.stack import up as starting
 from wasmdeploy_cli.stack.config import Features
 from wasmdeploy_cli.stack.ports import wanted
 from wasmdeploy_cli.stack.processes import Process
 from wasmdeploy_cli.stack.record import Record
+from wasmdeploy_cli.stack.start import undone_on_failure
+from wasmdeploy_cli.stack.state import StackState
+from wasmdeploy_driver.secrets import Secret
 
 
 @pytest.fixture
@@ -58,6 +63,52 @@ def test_down_of_nothing(app: typer.Typer, tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["down", "--data-dir", str(tmp_path)])
     assert result.exit_code == 0
     assert result.stderr == f"No stack is in {tmp_path}.\n"
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["--data-dir", "WASMDEPLOY_STACK_DIR"])
+def test_hints_name_the_directory(
+    app: typer.Typer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool
+) -> None:
+    """A stack elsewhere is named to the commands that would not find it, and only then."""
+    where = tmp_path / "a stack"
+    state = StackState("", "", "", Secret(""), "", "", "", where / "components", where)
+    monkeypatch.setattr(starting, "up", lambda options, output: state)
+    monkeypatch.setenv("WASMDEPLOY_STACK_DIR", str(where if known else tmp_path))
+    option = "" if known else f" --data-dir '{where}'"
+    said = CliRunner().invoke(app, ["up", "--data-dir", str(where)]).stderr
+    assert said.endswith(f"Stop it with: wasmdeploy stack down{option}\n")
+    assert (f"export WASMDEPLOY_STACK_DIR='{where}'\n" in said) is not known
+    said = CliRunner().invoke(app, ["status", "--data-dir", str(where)]).stderr
+    assert said == f"No stack is here. Start one with: wasmdeploy stack up{option}\n"
+
+
+def test_ports_that_are_told() -> None:
+    """A port of before is kept, which is no trouble; one that was taken by somebody is."""
+    numbers = {**wanted(1), "consul.http": 19612, "vault.http": 12345, "nomad.rpc": 12346}
+    out = Events()
+    starting._tell_moved(numbers, {"consul.http": 19612, "vault.http": 8200}, Features(), out)
+    assert out.events == [
+        ("port", "consul is on 19612, as before"),
+        ("port", "Port 8200 is not free: vault is on 12345"),
+    ]
+
+
+@pytest.mark.parametrize(("error", "word"), [(KeyboardInterrupt, "was interrupted"), (OSError, "failed")])
+def test_why_a_start_is_undone(tmp_path: Path, error: type[BaseException], word: str) -> None:
+    """Ctrl-C is no failure."""
+    out = Events()
+    with pytest.raises(error), undone_on_failure(directory.claimed(tmp_path), Record(), out):
+        raise error
+    assert out.events == [("stopping", f"The start {word}: stopping what it started")]
+
+
+def test_down_of_a_stopped_stack(app: typer.Typer, tmp_path: Path) -> None:
+    """Nothing is said to be stopped where nothing runs."""
+    Record(Features(), wanted(1)).save(directory.claimed(tmp_path).state)
+    result = CliRunner().invoke(app, ["down", "--data-dir", str(tmp_path)])
+    assert (result.exit_code, result.stderr) == (
+        0, f"The stack is stopped; its data stays in {tmp_path}.\n"
+    )  # fmt: skip
 
 
 def test_driver_config(app: typer.Typer) -> None:
