@@ -9,7 +9,7 @@ from wasmdeploy_cli.errors import ConfigError
 from wasmdeploy_cli.manifest.app import App
 from wasmdeploy_cli.manifest.command import check_command, check_service
 from wasmdeploy_cli.manifest.component import Component, Executor
-from wasmdeploy_cli.manifest.deploy import EXECUTOR_MB, MIN_HEALTHY_SECONDS
+from wasmdeploy_cli.manifest.deploy import EXECUTOR_MB, MIN_HEALTHY_SECONDS, Deploy
 from wasmdeploy_cli.manifest.grammar import TEMPLATE
 from wasmdeploy_cli.manifest.place import Place, nearest
 from wasmdeploy_driver.duration import seconds
@@ -35,6 +35,7 @@ def check(app: App, place: Place, deploy: Place) -> None:
     _check_memory(app, place, deploy)
     _check_queue(app, place)
     _check_route(app, deploy)
+    _check_health_path(app, deploy)
     _check_healthy_within(app, deploy)
     _check_idle_timeout(app, deploy)
     _check_volumes(app, deploy.key("volumes"))
@@ -146,6 +147,22 @@ def _check_route(app: App, deploy: Place) -> None:
         raise deploy.key("cert_resolver").error("only HTTPS has a certificate", "add `tls = true`")
     if app.deploy.tls and not app.deploy.host:
         raise deploy.key("tls").error("there is no route without a host name", "add `host`")
+
+
+def _check_health_path(app: App, deploy: Place) -> None:
+    """A check that no guest answers never passes; the executor itself answers the default path."""
+    path, routes = app.deploy.health_path, [trigger.route for trigger in app.trigger.http]
+    if app.command or path == Deploy().health_path or any(_leads(route, path) for route in routes):
+        return
+    raise deploy.key("health_path").error(
+        f"no route leads to {path}", f"name a path below one of the routes: {', '.join(routes)}"
+    )
+
+
+def _leads(route: str, path: str) -> bool:
+    """Whether the executor's router finds the path by this route."""
+    base = route.removesuffix("/...").rstrip("/")
+    return path.rstrip("/") == base or (route.endswith("/...") and path.startswith(f"{base}/"))
 
 
 def _check_healthy_within(app: App, deploy: Place) -> None:

@@ -2,6 +2,7 @@ import pytest
 
 from tests.cli.manifest.sample import SMALL, app
 from tests.cli.manifest.test_load import refusal
+from wasmdeploy_driver.http.router import Route, Router
 
 OTHER = '[[trigger.http]]\nroute = "{route}"\ncomponent = "{component}"\n'
 
@@ -148,6 +149,13 @@ OTHER = '[[trigger.http]]\nroute = "{route}"\ncomponent = "{component}"\n'
             "shorten it",
         ),
         (
+            SMALL.replace("/...", "/a/...")
+            + OTHER.format(route="/b", component="web")
+            + "[deploy]\nhealth_path = '/'\n",
+            "14: deploy.health_path: no route leads to /",
+            "name a path below one of the routes: /a/..., /b",
+        ),
+        (
             SMALL + "[deploy]\nmemory = 128\n[deploy.limits]\nmemory_mb = 65\n",
             "13: deploy.limits.memory_mb: 65 and 64 for the executor are more than deploy.memory (128)",
             "set deploy.memory to 129",
@@ -164,6 +172,17 @@ def test_a_rule_with_a_value_that_comes_later_is_left_to_it(tmp_path, secret):
     """A rule whose variable has no value yet is checked where the app starts."""
     text = SMALL + f"allowed_outbound_hosts = ['{{{{ b }}}}']\n[variables]\nb = {{ {secret} }}\n"
     assert app(tmp_path, text).component["web"].allowed_outbound_hosts == ("{{ b }}",)
+
+
+@pytest.mark.parametrize("path", ["/", "/a", "/a/", "/ab", "/a/b", "/a/b/", "/a/b/c"])
+@pytest.mark.parametrize("route", ["/...", "/", "/a", "/a/", "/a/...", "/a/b/..."])
+def test_the_health_path_has_a_route(tmp_path, route, path):
+    """A manifest is taken where the executor's router finds the path, and refused where it does not."""
+    text = SMALL.replace("/...", route) + f"[deploy]\nhealth_path = '{path}'\n"
+    if Router([Route(route, "web")]).find(path.encode()):
+        assert app(tmp_path, text).deploy.health_path == path
+    else:
+        assert f"no route leads to {path}" in refusal(tmp_path, text)[0]
 
 
 def test_other_braces_are_themselves(tmp_path):
