@@ -79,4 +79,6 @@ def command(
             out.data(
                 f"  stale: {name} is older than its sources, a deploy would build it first: wasmdeploy build"
             )
+        if output is not None:
+            out.note(f"Wrote {output}: wasmdeploy deploy {output} does exactly this, or refuses")
     return _CHANGES if plan.changed or old else 0

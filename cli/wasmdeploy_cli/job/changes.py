@@ -163,7 +163,7 @@ def _settings(job: Mapping[str, Any], group: Json, task: Json) -> Iterator[tuple
     )
     if update.get("Canary"):
         yield "canaries", "" if update.get("AutoPromote") else str(update["Canary"])
-        yield "healthy_within", f"{int(update.get('HealthyDeadline') or 0) // 10**6} ms"
+        yield "healthy_within", _duration(int(update.get("HealthyDeadline") or 0))
     if job["Type"] != "service":
         yield "type", str(job["Type"])
         yield "retries", str(group["RestartPolicy"]["Attempts"])
@@ -211,6 +211,15 @@ def _flat(where: str, value: Any) -> Iterator[tuple[tuple[Kind, str], str]]:
             yield from _flat(where, each)
     else:
         yield ("setting", where), unescape(value) if isinstance(value, str) else _number(value)
+
+
+def _duration(nanoseconds: int) -> str:
+    """As a manifest has it: 3m, 1m30s, 250ms."""
+    rest, text = nanoseconds // 10**6, ""
+    for unit, length in (("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)):
+        number, rest = divmod(rest, length)
+        text += f"{number}{unit}" if number else ""
+    return text or "0"
 
 
 def _number(value: Any) -> str:
