@@ -34,9 +34,11 @@ def request(
     file: Path | None = None,
     content: bytes = b"",
     timeout: float = 10,
+    hint: str = "",
 ) -> Answer:
-    """One request; `what` names the other side in the ClusterError where no answer comes."""
+    """One request; `what` names the other side in the ClusterError where no answer comes, `hint` what to do then."""
     tls = tls or Tls()
+    hint = hint or f"check {_ADDRESSES.get(what, 'its address')}, and that it runs"
     context = tls.context()
     try:
         with httpx.Client(verify=context, timeout=timeout) as client:
@@ -54,14 +56,10 @@ def request(
                         method, url, headers=dict(headers or {}), content=stream, extensions=tls.extensions
                     )
     except (httpx.InvalidURL, UnicodeError) as error:  # a host name may be one that cannot be asked for
-        raise ClusterError(f"{what}: {url!r} is no URL", _hint(what)) from error
+        raise ClusterError(f"{what}: {url!r} is no URL", hint) from error
     except httpx.TimeoutException as error:
-        raise ClusterError(f"{what} at {url} did not answer within {timeout:g} s", _hint(what)) from error
+        raise ClusterError(f"{what} at {url} did not answer within {timeout:g} s", hint) from error
     except httpx.HTTPError as error:
-        raise ClusterError(f"{what} at {url} cannot be reached", _hint(what)) from error
+        raise ClusterError(f"{what} at {url} cannot be reached", hint) from error
     received = tuple(answer.headers.multi_items())
     return Answer(answer.status_code, answer.content, received, answer.reason_phrase)
-
-
-def _hint(what: str) -> str:
-    return f"check {_ADDRESSES.get(what, 'its address')}, and that it runs"

@@ -4,9 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from wasmdeploy_cli.errors import ConfigError
+from wasmdeploy_cli.deployment.consul import Consul
+from wasmdeploy_cli.doctor.api import Api
+from wasmdeploy_cli.doctor.nomad import nomad_findings
+from wasmdeploy_cli.errors import ClusterError, ConfigError, SecretError
+from wasmdeploy_cli.nomad import Settings
 from wasmdeploy_cli.nomad.settings import from_environment, settings, vault_settings
 from wasmdeploy_cli.nomad.tls import Tls
+from wasmdeploy_cli.stack.state import StackState
+from wasmdeploy_cli.vault import Vault
+from wasmdeploy_driver.secrets import Secret
 
 
 @pytest.fixture(autouse=True)
@@ -177,3 +184,43 @@ def test_what_runs_here_asks_the_named_vault(home):
     found = vault_settings({"VAULT_ADDR": "https://v", "VAULT_NAMESPACE": "team"})
     assert (found.vault, found.vault_token.reveal(), found.vault_namespace) == ("https://v", "left", "team")
     assert vault_settings({"NOMAD_ADDR": "http://n"}).vault == ""
+
+
+NOWHERE = ("http://127.0.0.1:1", "http://localhost:1", "http://127.0.0.2:1", "http://127.0.0.3:1")
+
+
+@pytest.fixture
+def local(monkeypatch):
+    """A local stack of which nothing answers."""
+    nomad, consul, vault, traefik = NOWHERE
+    state = StackState(nomad, consul, vault, Secret("root"), traefik, "", "", Path("/c"), Path("/d"))
+    monkeypatch.setattr("wasmdeploy_cli.stack.state.current", lambda: state)
+
+
+def _hints(found):
+    with pytest.raises(ClusterError) as of_consul:
+        Consul(found).leader()
+    with pytest.raises(SecretError) as of_vault:
+        Vault(found).token()
+    return nomad_findings(Api(found), None)[0].fix, of_consul.value.hint, of_vault.value.hint
+
+
+def test_what_mends_the_local_stack(local):
+    """A variable that nobody has set is not told to be checked, one that names another program is."""
+    status, mending = "look at: wasmdeploy stack status", "start what has crashed: wasmdeploy stack up"
+    nomad, consul, vault, _ = NOWHERE
+    assert _hints(settings({})) == (status, mending, mending)
+    named = {"NOMAD_ADDR": nomad, "CONSUL_HTTP_ADDR": consul, "VAULT_ADDR": vault}
+    assert _hints(settings(named)) == (status, mending, mending)
+    elsewhere = {"NOMAD_ADDR": nomad, "CONSUL_HTTP_ADDR": "127.0.0.4:1", "VAULT_ADDR": "http://127.0.0.4:1"}
+    assert _hints(settings(elsewhere)) == (
+        status, "check CONSUL_HTTP_ADDR, and that it runs", "check VAULT_ADDR, and that it runs",
+    )  # fmt: skip
+
+
+def test_what_mends_a_nomad_that_does_not_answer(monkeypatch):
+    """One that was named is checked; where none is, a local one can be started."""
+    monkeypatch.setattr("wasmdeploy_cli.stack.state.current", lambda: None)
+    assert settings({"NOMAD_ADDR": "http://nomad:4646"}).nomad_hint == "check NOMAD_ADDR, and that it runs"
+    assert settings({}).nomad_hint == "start a local one with: wasmdeploy stack up; or set NOMAD_ADDR"
+    assert nomad_findings(Api(Settings(NOWHERE[0])), None)[0].fix == "check NOMAD_ADDR, and that it runs"

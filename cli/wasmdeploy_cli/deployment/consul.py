@@ -50,7 +50,7 @@ class Consul:
         settings = self._settings
         answer = request(
             "Consul", "GET", f"{settings.consul}/v1/{path}",
-            tls=settings.consul_tls, headers=settings.consul_headers,
+            tls=settings.consul_tls, headers=settings.consul_headers, hint=settings.mending(settings.consul),
         )  # fmt: skip
         if answer.status == 403:
             raise ClusterError(

@@ -44,7 +44,8 @@ def _wait_for_route(way: Reach, settings: Settings) -> None:
         if time.monotonic() > deadline:
             if not status:
                 raise DeployError(
-                    f"Traefik at {settings.traefik} does not answer", "check TRAEFIK_ADDR, and that it runs"
+                    f"Traefik at {settings.traefik} does not answer",
+                    settings.mending(settings.traefik) or "check TRAEFIK_ADDR, and that it runs",
                 )
             catalog = "consul catalog services -tags" if way.catalog == "consul" else "nomad service list"
             raise DeployError(

@@ -30,6 +30,7 @@ class Api:
             tls=self.settings.nomad_tls,
             headers=self.settings.nomad_headers,
             timeout=_PATIENCE,
+            hint=self.settings.nomad_hint,
         )
         return _json(self.settings.nomad, path, answer)
 

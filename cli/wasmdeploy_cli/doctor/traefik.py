@@ -51,7 +51,8 @@ def traefik_findings(api: Api, app: App, shutdown_delay: float, configuration: s
                 "error",
                 error.message,
                 f"the entry point {address}",
-                "start it, like jobspecs/traefik.nomad.hcl; or correct TRAEFIK_ADDR",
+                api.settings.mending(address)
+                or "start it, like jobspecs/traefik.nomad.hcl; or correct TRAEFIK_ADDR",
             ),
         ]
     found.append(Finding("cluster", "traefik", "ok", "answers", f"{address}, HTTP {answer.status}"))

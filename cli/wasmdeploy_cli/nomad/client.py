@@ -27,7 +27,7 @@ class Nomad:
 
     def __init__(self, settings: Settings, namespace: str = "default", region: str = "") -> None:
         self._address = settings.nomad
-        self._local = settings.local
+        self._hint = settings.nomad_hint
         self._region = region or "global"
         self._api = nomad.Nomad(
             address=settings.nomad,
@@ -226,15 +226,12 @@ class Nomad:
         )
 
     def _unreachable(self, cause: object) -> ClusterError:
-        hint = "start a local one with: wasmdeploy stack up; or set NOMAD_ADDR"
-        if self._local:
-            hint = "look at: wasmdeploy stack status"
         if isinstance(cause, requests.exceptions.SSLError):
             return ClusterError(
                 f"Nomad at {self._address}: its certificate is not trusted", "set NOMAD_CACERT"
             )
         if isinstance(cause, (requests.Timeout, exceptions.TimeoutNomadException)):
-            return ClusterError(f"Nomad at {self._address} did not answer within {_TIMEOUT} s", hint)
+            return ClusterError(f"Nomad at {self._address} did not answer within {_TIMEOUT} s", self._hint)
         if isinstance(cause, ValueError) and not isinstance(cause, requests.RequestException):
             return ClusterError(f"{self._address} does not answer like Nomad", "check NOMAD_ADDR")
-        return ClusterError(f"Nomad at {self._address} cannot be reached", hint)
+        return ClusterError(f"Nomad at {self._address} cannot be reached", self._hint)

@@ -97,6 +97,6 @@ def running(
             ) from error
         raise DeployError(f"Nomad at {settings.nomad}: exec: {text}", "see: wasmdeploy status") from error
     except (WebSocketException, OSError, TimeoutError) as error:
-        raise ClusterError(f"Nomad at {settings.nomad} cannot be reached", "check NOMAD_ADDR") from error
+        raise ClusterError(f"Nomad at {settings.nomad} cannot be reached", settings.nomad_hint) from error
     with connection:
         yield Exec(connection, settings.nomad)

@@ -41,6 +41,20 @@ class Settings:
     traefik_config: str = ""  # its static configuration, known for the local stack only
     components: Path | None = None
     local: bool = False
+    stack: tuple[str, ...] = ()  # the addresses of the local stack's programs, whoever named them
+
+    def mending(self, address: str) -> str:
+        """What to do about an address that does not answer, empty for one that is not the local stack's."""
+        return "start what has crashed: wasmdeploy stack up" if address in self.stack else ""
+
+    @property
+    def nomad_hint(self) -> str:
+        """What to do about a Nomad that does not answer."""
+        if self.local:
+            return "look at: wasmdeploy stack status"
+        if self.nomad != _NOMAD_DEFAULT:
+            return "check NOMAD_ADDR, and that it runs"
+        return "start a local one with: wasmdeploy stack up; or set NOMAD_ADDR"
 
     @property
     def nomad_headers(self) -> dict[str, str]:
@@ -83,6 +97,7 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         traefik_config=stack.traefik_config,
         components=stack.components_dir,
         local=True,
+        stack=(stack.nomad_addr, stack.consul_addr, stack.vault_addr, stack.traefik_addr),
     )
     return _over(local, environment) if named else local
 
@@ -110,6 +125,7 @@ def _over(local: Settings, environment: Mapping[str, str]) -> Settings:
         traefik_config=local.traefik_config if given.traefik in ("", local.traefik) else "",
         components=given.components or local.components,
         local=True,
+        stack=local.stack,
     )
 
 

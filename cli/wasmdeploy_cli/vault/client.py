@@ -41,6 +41,7 @@ class Vault:
             )
         self.address = settings.vault
         self._timeout = timeout
+        self._hint = settings.mending(settings.vault) or "check VAULT_ADDR, and that it runs"
         self._token: Secret = settings.vault_token
         self._client = hvac.Client(
             url=settings.vault,
@@ -164,9 +165,6 @@ class Vault:
             return SecretUnavailable(f"Vault at {self.address}: {wrong}", _TLS_HINTS[wrong])
         if isinstance(error, requests.Timeout):
             return SecretUnavailable(
-                f"Vault at {self.address} did not answer within {self._timeout:g} s",
-                "check VAULT_ADDR, and that it runs",
+                f"Vault at {self.address} did not answer within {self._timeout:g} s", self._hint
             )
-        return SecretUnavailable(
-            f"Vault at {self.address} cannot be reached", "check VAULT_ADDR, and that it runs"
-        )
+        return SecretUnavailable(f"Vault at {self.address} cannot be reached", self._hint)
