@@ -16,6 +16,11 @@ from wasmdeploy_cli.commands.late import late_group
 from wasmdeploy_cli.commands.table import COMMANDS
 from wasmdeploy_cli.errors import GuestError, ListenError, WasmdeployError
 
+_WORDS = {
+    "Value error, ": "",
+    "Input should be a valid integer, unable to parse string as an integer": "it is no whole number",
+    "Input should be": "it should be",
+}
 _EPILOG = "Start with: wasmdeploy new hello && cd hello && wasmdeploy up --build"
 
 app = typer.Typer(
@@ -79,7 +84,7 @@ def _run() -> None:
         error.show()
         sys.exit(error.exit_code)
     except UsageError as error:
-        message = error.format_message().removesuffix(".")
+        message = _plain(error.format_message().removesuffix("."))
         hint = f"see: {error.ctx.command_path} --help" if error.ctx else ""
         # Options that cannot be read have told nobody about --json.
         _fail(message[:1].lower() + message[1:], hint, error.exit_code, as_json="--json" in sys.argv)
@@ -91,6 +96,13 @@ def _run() -> None:
         _fail(f"{where}: {error.strerror}", "make room there, or name another place", 1, as_json=False)
     except typer.Abort:
         _fail("the input ended before an answer", "type it, or pipe it in", 1, as_json=console.manner().json)
+
+
+def _plain(message: str) -> str:
+    """What is wrong with a value, without the words of the library that reads it."""
+    for theirs, ours in _WORDS.items():
+        message = message.replace(theirs, ours)
+    return message
 
 
 def _next(error: WasmdeployError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,6 +12,8 @@ from wasmdeploy_cli.errors import ConfigError
 
 if TYPE_CHECKING:
     from wasmdeploy_cli.job import Canaries
+
+HERE = Path()
 
 
 def duration(param: typer.CallbackParam, text: str | None) -> str | None:
@@ -40,6 +43,12 @@ def filled(ctx: typer.Context, param: typer.CallbackParam, text: str) -> str:
     if not text and source is not None and source.name == "COMMANDLINE":
         raise ConfigError(f"{param.opts[0]} is empty", "give it a name, or leave it out")
     return text
+
+
+def manifest(ctx: typer.Context, param: typer.CallbackParam, path: Path) -> Path:
+    """HERE itself where no path is given, so that a `.` that is can be told from it."""
+    source = ctx.get_parameter_source(str(param.name))
+    return path if source is not None and source.name == "COMMANDLINE" else HERE
 
 
 def app_name(ctx: typer.Context, param: typer.CallbackParam, text: str) -> str:

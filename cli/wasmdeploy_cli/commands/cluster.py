@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wasmdeploy_cli.commands.checked import HERE
 from wasmdeploy_cli.console import Output
 from wasmdeploy_cli.errors import ConfigError
 
@@ -19,7 +20,7 @@ def connected(
     path: Path | None, app: str, namespace: str, environment: str = ""
 ) -> tuple[Target, Settings, Nomad]:
     """The job that a command means, the cluster's settings, and Nomad; raises ConfigError."""
-    if app and path not in (None, Path()):
+    if app and path is not None and path is not HERE:
         raise ConfigError(f"--app {app} and the manifest at {path} both name an app", "give one of them")
     if app and environment:
         raise ConfigError(

@@ -17,7 +17,12 @@ def repeated(*names: str, help: str, metavar: str = "NAME=VALUE") -> Any:
 
 ManifestPath = Annotated[
     Path,
-    typer.Argument(metavar="PATH", help="The manifest, or the directory it is in.", show_default="here"),
+    typer.Argument(
+        metavar="PATH",
+        help="The manifest, or the directory it is in.",
+        show_default="here",
+        callback=checked.manifest,
+    ),
 ]
 Json = Annotated[
     bool,
@@ -120,4 +125,4 @@ EndTimeout = Annotated[
     ),
 ]
 Detach = Annotated[bool, typer.Option("--detach", help="Do not wait: end once Nomad has the job.")]
-HERE = Path()
+HERE = checked.HERE

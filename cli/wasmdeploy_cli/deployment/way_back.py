@@ -41,7 +41,8 @@ def chosen(versions: list[Json], wanted: int | None) -> Json:
             if each["Version"] == wanted:
                 return each
         known = ", ".join(str(each["Version"]) for each in versions)
-        raise DeployError(f"Nomad has no version {wanted} any more", f"it has: {known}")
+        gone = " any more" if wanted < versions[0]["Version"] else ""
+        raise DeployError(f"Nomad has no version {wanted}{gone}", f"it has: {known}")
     if (found := _newest_other(versions)) is not None:
         return found
     raise DeployError(

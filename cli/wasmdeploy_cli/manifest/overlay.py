@@ -23,7 +23,9 @@ def overlaid(source: Source, name: str) -> Source:
     if not name:
         return Source(source.path, data, source.lines)
     if name not in environments:
-        hint = nearest(name, list(environments), "environments")
+        hint = f"add one: [env.{name}.deploy], and below it what differs, like count = 2"
+        if environments:
+            hint = nearest(name, list(environments), "environments")
         if "=" in name:
             hint = "--env names an environment of the manifest; `wasmdeploy up` gives guests theirs with --guest-env"
         raise ConfigError(f"{source.path} has no environment {name!r} ([env.{name}])", hint)

@@ -46,5 +46,7 @@ def of_name(app: App, name: str) -> Place:
                 )
             return each
     raise ConfigError(
-        f"{app.path} has no secret variable {name!r}", f"its secrets are: {', '.join(app.secrets) or 'none'}"
+        f"{app.path} has no secret variable {name!r}",
+        f"its secrets are: {', '.join(app.secrets) or 'none'}; "
+        f"one is declared below [variables]: {name} = {{ secret = true }}",
     )

@@ -158,7 +158,9 @@ def test_a_difference_is_shown_without_values(tool: Tool) -> None:
 
 def test_what_cannot_be_stored(tool: Tool) -> None:
     """Names that are no secrets and tokens that may not write are told, each in one line."""
-    assert "has no secret variable 'nosuch'" in tool("set", "nosuch", given="x", code=2)
+    undeclared = tool("set", "nosuch", given="x", code=2)
+    assert "has no secret variable 'nosuch'" in undeclared
+    assert "below [variables]: nosuch = { secret = true }" in undeclared
     assert "no value for token" in tool("set", "token", given="", code=2)
     reader = tool.vault.token(("secret/data/*", '"read"'))
     assert "refuses to write secret/default/" in tool("set", "token", given="x", code=1, token=reader)

@@ -3,8 +3,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from tests.stack.fixtures import Events
-from wasmdeploy_cli.deployment.way_back import keep
-from wasmdeploy_cli.errors import ClusterError
+from wasmdeploy_cli.deployment.way_back import chosen, keep
+from wasmdeploy_cli.errors import ClusterError, DeployError
 
 TAG = "wasmdeploy-rollback"
 
@@ -59,3 +59,11 @@ def test_a_nomad_without_tags():
     assert out.events == [
         ("untagged", "Nomad cannot be told to keep version 0 for a rollback: Nomad: no such thing")
     ]
+
+
+@pytest.mark.parametrize(("wanted", "words"), [(1, "no version 1 any more"), (99, "no version 99")])
+def test_a_version_that_is_not_there(wanted, words):
+    """One that Nomad has forgotten is told from one that never was."""
+    with pytest.raises(DeployError, match=f"{words}$") as caught:
+        chosen([version(4, "d"), version(3, "c")], wanted)
+    assert caught.value.hint == "it has: 4, 3"

@@ -86,3 +86,12 @@ def test_a_spin_manifest_has_none(tmp_path):
     path.write_text("spin_manifest_version = 2\n" + SMALL)
     with pytest.raises(ConfigError, match="has no environments"):
         load(path, "production")
+
+
+def test_the_first_environment(tmp_path):
+    """Where there is none yet, it is told what one looks like."""
+    path = tmp_path / "wasmdeploy.toml"
+    path.write_text(SMALL)
+    with pytest.raises(ConfigError, match=r"has no environment 'prod'") as caught:
+        load(path, "prod")
+    assert caught.value.hint.startswith("add one: [env.prod.deploy]")
