@@ -153,14 +153,17 @@ def _reader(address: str) -> str:
 
 
 def test_no_driver(world: World, shop: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A Nomad whose nodes lack the driver is that one error, for an app without secrets."""
+    """A Nomad whose nodes lack the driver, and nothing that says how they get components, are the errors."""
     (shop / "wasmdeploy.toml").write_text(
         MANIFEST.replace("token = { secret = true }", 'token = { default = "x" }')
     )
     with dev_nomad(tmp_path_factory.mktemp("nomad")) as address:
         eventually("its node is ready", lambda: "ready" in httpx.get(f"{address}/v1/nodes", timeout=60).text)
         env = {**cluster(world), "NOMAD_ADDR": address}
-        assert errors(world, shop, **env) == ["driver: no Nomad node has the driver 'wasm'"]
+        assert errors(world, shop, **env) == [
+            "driver: no Nomad node has the driver 'wasm'",
+            "components: it is not said how the nodes get the components",
+        ]
 
 
 def test_a_wrong_audience(world: World, shop: Path) -> None:

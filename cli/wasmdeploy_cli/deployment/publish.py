@@ -39,7 +39,8 @@ def require_way(app: App, base: Path | None) -> None:
     if base is None and not app.deploy.artifacts:
         raise ConfigError(
             "it is not said how the nodes get the components",
-            "set deploy.artifacts in the manifest to a URL, or --component-dir to a directory of all nodes",
+            "set deploy.artifacts in the manifest to a URL, or WASMDEPLOY_COMPONENT_DIR (or --component-dir) to a "
+            "directory of all nodes",
         )
 
 

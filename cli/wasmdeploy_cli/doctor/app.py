@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from wasmdeploy_cli.deployment.checks import check_guest
+from wasmdeploy_cli.deployment.publish import require_directory, require_way
 from wasmdeploy_cli.doctor.finding import Finding, failed
-from wasmdeploy_cli.errors import GuestError
+from wasmdeploy_cli.errors import ConfigError, GuestError
 from wasmdeploy_cli.manifest import App
 from wasmdeploy_driver.executor.check import Checked, debug_sections, unoffered
 from wasmdeploy_driver.variables import TEMPLATE
@@ -40,6 +42,16 @@ def app_findings(app: App) -> list[Finding]:
         else:
             found += component_findings(name, checked, debug)
     return found
+
+
+def way_findings(app: App, components: Path | None) -> list[Finding]:
+    """What keeps components from the nodes; `components` is WASMDEPLOY_COMPONENT_DIR, or the stack's."""
+    try:
+        require_directory(None, components)
+        require_way(app, components)
+    except ConfigError as error:
+        return [failed("cluster", "components", error)]
+    return []
 
 
 def unread(app: App) -> list[str]:

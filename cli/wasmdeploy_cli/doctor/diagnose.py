@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from wasmdeploy_cli.doctor.api import Api
-from wasmdeploy_cli.doctor.app import app_findings
+from wasmdeploy_cli.doctor.app import app_findings, way_findings
 from wasmdeploy_cli.doctor.consul import consul_findings
 from wasmdeploy_cli.doctor.finding import Finding, failed
 from wasmdeploy_cli.doctor.nomad import node_checks, nomad_findings
@@ -50,6 +50,7 @@ def diagnose(
     found += consul_findings(settings)
     if app is None:
         return found
+    found += way_findings(app, settings.components)
     found += vault_findings(settings, app, _agent(api))
     return found + traefik_findings(
         api, app, shutdown_delay(app), settings.traefik_config or configuration_of(api)

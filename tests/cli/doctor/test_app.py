@@ -6,7 +6,7 @@ from pathlib import Path
 
 import wasmtime
 
-from wasmdeploy_cli.doctor.app import app_findings, component_findings, level
+from wasmdeploy_cli.doctor.app import app_findings, component_findings, level, way_findings
 from wasmdeploy_cli.manifest import load
 from wasmdeploy_driver.executor.check import Checked, debug_sections, unoffered
 from wasmdeploy_driver.guest.binary import inspect
@@ -31,6 +31,23 @@ def checked(text: str, size: int = 1000) -> Checked:
 def imports(*names: str) -> Checked:
     """A component that imports these interfaces."""
     return checked("(component " + " ".join(f'(import "{name}" (instance))' for name in names) + ")")
+
+
+def test_how_the_nodes_get_components(tmp_path: Path) -> None:
+    """A URL or a directory that is there; the hint names all that can be set."""
+    file = tmp_path / "wasmdeploy.toml"
+    file.write_text(MANIFEST)
+    app = load(file)
+    assert way_findings(app, tmp_path) == []
+    (missing,) = way_findings(app, None)
+    assert (missing.severity, missing.message) == ("error", "it is not said how the nodes get the components")
+    assert all(
+        each in missing.fix for each in ("deploy.artifacts", "WASMDEPLOY_COMPONENT_DIR", "--component-dir")
+    )
+    (nowhere,) = way_findings(app, tmp_path / "nowhere")
+    assert nowhere.message == f"WASMDEPLOY_COMPONENT_DIR: there is no directory {tmp_path / 'nowhere'}"
+    file.write_text(f'{MANIFEST}[deploy]\nartifacts = "https://components.example/wasm"\n')
+    assert way_findings(load(file), None) == []
 
 
 def test_imports_that_no_host_offers() -> None:
