@@ -264,8 +264,11 @@ def test_a_process_that_dies_costs_its_request_only(tmp_path):
             naps = [clients.submit(executor.request, "/nap") for _ in range(2)]
             until(lambda: executor.call("inspect")["processes"] == 3)
             assert executor.request("/")[0] == 200
-            for engine in executor.engines():
+            killed = executor.engines()
+            for engine in killed:
                 engine.kill()
+            # What one that still dies was given has failed with it, and may have run.
+            until(lambda: not any(engine.is_running() for engine in killed))
             until(lambda: any(nap.done() for nap in naps))
             failed = next(nap for nap in naps if nap.done())
             assert failed.result()[0] == 500
